@@ -1,0 +1,41 @@
+"""Searching a list by correlation id, id, strategy and symbol, each by an index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from audit.books import books_asked_for, correlation_range, with_words
+from audit.pages import AuditTrailAdmin
+
+_LARGEST_ID = 2**63 - 1
+
+
+class BookAdmin(AuditTrailAdmin):
+    """Rows of books, found by what a person knows of them."""
+
+    #: Makes the admin show the field; what is looked for is said below.
+    search_fields = ("symbol",)
+    search_help_text = "Strategy, symbol, correlation id or its start, #id"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        number = text.removeprefix("#")
+        if text.startswith("#") and number.isdecimal():
+            return queryset.filter(pk=min(int(number), _LARGEST_ID)), False
+        condition = with_words(books_asked_for(request, self.model), text)
+        if ids := correlation_range(text):
+            condition |= Q(pk__in=list(self.with_correlation_id(*ids)))
+        return queryset.filter(condition), False
+
+    def with_correlation_id(self, first: UUID, last: UUID) -> Iterable[int]:
+        """The ids of rows that these correlation ids lead to; the first thousand of them."""
+        raise NotImplementedError

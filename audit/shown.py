@@ -1,0 +1,53 @@
+"""How values are written on pages: numbers exact and thousands apart, times in the user's
+zone. Nothing is computed with what is written here.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+#: What stands where there is nothing.
+NONE: Final = "–"
+_MINUS: Final = "−"
+
+_TO_THE_SECOND: Final = "%Y-%m-%d %H:%M:%S"
+_TO_THE_MINUTE: Final = "%Y-%m-%d %H:%M"
+
+
+def exact(number: Decimal | None) -> str:
+    """Every digit it has, thousands apart, without padding: 1,234.5678; −3."""
+    if number is None:
+        return NONE
+    # Not by abs(), which rounds to the context's 28 digits.
+    digits = f"{number.copy_abs():,f}"
+    if "." in digits:
+        digits = digits.rstrip("0").rstrip(".")
+    return f"{_MINUS}{digits}" if number < 0 else digits
+
+
+def gain(number: Decimal | None) -> SafeString | str:
+    """As `exact`, with a plus where it is one, and as HTML that colours it by its sign."""
+    if number is None:
+        return NONE
+    kind, sign = ("gain", "+") if number > 0 else ("loss", "") if number < 0 else ("even", "")
+    return format_html('<span class="{}">{}{}</span>', kind, sign, exact(number))
+
+
+def as_time(moment: datetime | None, *, with_seconds: bool = True) -> SafeString | str:
+    """A moment in the zone in force, as HTML; in UTC and to the millisecond on hover."""
+    if moment is None:
+        return NONE
+    universal = moment.astimezone(UTC)
+    told = f"{universal:%Y-%m-%d %H:%M:%S}.{universal.microsecond // 1000:03}"
+    return format_html(
+        '<time datetime="{}Z" title="{} UTC">{}</time>',
+        told.replace(" ", "T"),
+        told.removesuffix(".000"),
+        f"{timezone.localtime(moment):{_TO_THE_SECOND if with_seconds else _TO_THE_MINUTE}}",
+    )

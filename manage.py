@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Runs the commands of the project, with the embedded database up where one needs it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+#: They use no database. Any other command may; `serve` and `restore` see to it themselves,
+#: once their arguments have been understood.
+WITHOUT_DATABASE = frozenset(
+    {
+        "check",
+        "collectstatic",
+        "compilemessages",
+        "diffsettings",
+        "findstatic",
+        "help",
+        "makemessages",
+        "restore",
+        "serve",
+        "startapp",
+        "startproject",
+        "version",
+    }
+)
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradelog.settings")
+    # What is kept on disk is the trader's business alone.
+    os.umask(0o077)
+    # As Ctrl-C does, SIGTERM ends a command by way of its clean-up.
+    signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
+    arguments = sys.argv[1:]
+    command = arguments[0] if arguments else "help"
+    only_help = command.startswith("-") or not {"-h", "--help"}.isdisjoint(arguments)
+    if command == "serve" and not only_help:
+        _write_secrets()
+    if command not in WITHOUT_DATABASE and not only_help:
+        _hold_database()
+
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+
+
+def _write_secrets() -> None:
+    """On the very first start; where the environment brings the secrets, there is nothing to do."""
+    from tradelog.firstrun import write_env
+
+    if not os.environ.get("SECRET_KEY") and write_env(Path(__file__).parent / ".env"):
+        print("Wrote .env with fresh secrets, readable by you alone.", flush=True)
+
+
+def _hold_database() -> None:
+    from django.conf import settings
+
+    if settings.EMBEDDED_POSTGRES:
+        from tradelog.embedded import Cluster, ClusterError
+
+        try:
+            Cluster(settings.TRADELOG_DATA / "postgres").hold()
+        except ClusterError as error:
+            sys.exit(f"{error}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

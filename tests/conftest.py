@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+from tests.alerts import Poster
+from tests.server import Server
+
+hypothesis_settings.register_profile(
+    "tests",
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+hypothesis_settings.load_profile("tests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that use `databases` really commit, to both of them."""
+    committing = pytest.mark.django_db(transaction=True, databases=["default", "wal"])
+    for item in items:
+        if "databases" in getattr(item, "fixturenames", ()):
+            item.add_marker(committing)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """Start the embedded PostgreSQL before the test databases are made in it."""
+    if settings.EMBEDDED_POSTGRES:
+        from tradelog.embedded import Cluster
+
+        Cluster(settings.TRADELOG_DATA / "postgres").hold()
+
+
+@pytest.fixture
+def databases(transactional_db: None) -> None:
+    """Both databases, really committed to: threads and processes see what tests write."""
+
+
+@pytest.fixture
+def post(databases: None) -> Poster:
+    """Post alerts through the whole of Django, in this process."""
+    cache.clear()
+    return Poster()
+
+
+@pytest.fixture
+def server(databases: None) -> Iterator[Server]:
+    """A real server, its worker processes on the test databases.
+
+    Patient, because the machine may be busy; what must be in time is tested elsewhere.
+    """
+    with Server(ANSWER_SECONDS="20") as running:
+        yield running

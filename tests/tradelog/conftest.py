@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tests.alerts import Poster
+from tradelog import session
+
+
+@pytest.fixture
+def staff(databases: None) -> Client:
+    """Logged in as one who may do anything."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("trader"))
+    return client
+
+
+@pytest.fixture
+def demo(staff: Client, post: Poster) -> Client:
+    """The same, after the recorded session."""
+    for message in session.ALERTS.read_text().splitlines():
+        assert post(message)["status"] == "processed"
+    return staff

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core import checks
+from pytest_django import Settings
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def found() -> dict[str, str]:
+    """The ids of our checks that speak up, each with what it says."""
+    return {
+        message.id: f"{message.msg} {message.hint}"
+        for message in checks.run_checks()
+        if message.id and message.id.startswith("tradelog.")
+    }
+
+
+def test_good_settings_pass() -> None:
+    assert found() == {}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [
+        ("SECRET_KEY", "insecure-no-secret-key-was-set", "tradelog.E001"),
+        ("WEBHOOK_TOKENS", [], "tradelog.W001"),
+        ("WEBHOOK_TOKENS", ["tradingview:"], "tradelog.W001"),
+        ("WEBHOOK_TOKENS", ["short-token"], "tradelog.W002"),
+        ("WEBHOOK_TOKENS", ["mine:short-token:Alpha"], "tradelog.W002"),
+        ("WEBHOOK_ALLOWED_IPS", ["52.89.214.238", "52.89.214"], "tradelog.E002"),
+        ("TRUSTED_PROXIES", ["10.0.0.0/33"], "tradelog.E002"),
+        ("WEBHOOK_RATE", "60", "tradelog.E003"),
+        ("WEBHOOK_RATE", "60/minute", "tradelog.E003"),
+        ("WEBHOOK_RATE", "60/0s", "tradelog.E003"),
+        ("WEBHOOK_TOKEN_RATE", "many", "tradelog.E003"),
+    ],
+)
+def test_bad_settings_are_told(settings: Settings, setting: str, value: Any, expected: str) -> None:
+    setattr(settings, setting, value)
+    assert list(found()) == [expected]
+    assert setting in found()[expected]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("WEBHOOK_TOKENS", ["0123456789abcdef"]),
+        ("WEBHOOK_TOKENS", ["mine:0123456789abcdef:Alpha|Beta"]),
+        ("WEBHOOK_ALLOWED_IPS", ["52.89.214.238", " 10.0.0.1/8", "2001:db8::/32", ""]),
+        ("WEBHOOK_RATE", "100/10s"),
+        ("WEBHOOK_RATE", "5/"),
+    ],
+)
+def test_unusual_settings_pass(settings: Settings, setting: str, value: Any) -> None:
+    setattr(settings, setting, value)
+    assert found() == {}
+
+
+def test_debugging_needs_no_key(settings: Settings) -> None:
+    settings.SECRET_KEY = settings.INSECURE_SECRET_KEY
+    settings.DEBUG = True
+    assert found() == {}
+
+
+def test_a_short_token_is_not_printed(settings: Settings) -> None:
+    settings.WEBHOOK_TOKENS = ["mine:short-token"]
+    assert "short-token" not in found()["tradelog.W002"]
+
+
+def test_sqlite_is_refused_with_the_reason(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": "sqlite:///trades.db", "TRADELOG_DATA": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "tradelog.E004" in done.stderr
+    assert "keeps decimals as floats" in done.stderr
+
+
+def test_every_setting_is_documented() -> None:
+    source = (ROOT / "tradelog" / "settings.py").read_text()
+    settings = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', source))
+    documented = set(
+        re.findall(r"^\| `([A-Z_]+)`", (ROOT / "docs" / "settings.md").read_text(), re.M)
+    )
+    assert settings == documented

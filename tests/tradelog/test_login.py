@@ -1,0 +1,99 @@
+"""Passwords cannot be tried for long, from one address or for one user."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache, caches
+from django.test import Client
+from pytest_django import Settings
+
+from tests.server import Server
+
+PASSWORD = "correct-horse-battery"
+
+
+@pytest.fixture
+def client(databases: None, settings: Settings) -> Client:
+    # By itself it takes a third of a second a try.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    cache.clear()
+    User.objects.create_superuser("trader", password=PASSWORD)
+    return Client()
+
+
+def log_in(
+    client: Client, name: str = "trader", password: str = "wrong", address: str = "203.0.113.1"
+) -> int:
+    form = {"username": name, "password": password}
+    return client.post("/admin/login/", form, REMOTE_ADDR=address).status_code
+
+
+def test_one_user_from_many_addresses(client: Client) -> None:
+    spellings = ["trader", "Trader", " TRADER "]
+    tries = [log_in(client, spellings[n % 3], address=f"203.0.113.{n}") for n in range(12)]
+    assert tries == [200] * 10 + [429] * 2
+    assert log_in(client, password=PASSWORD, address="203.0.113.99") == 429
+    assert log_in(client, "another") == 200
+
+
+def test_many_users_from_one_address(client: Client) -> None:
+    assert [log_in(client, f"user{n}") for n in range(22)] == [200] * 20 + [429] * 2
+    assert log_in(client, password=PASSWORD, address="203.0.113.2") == 302
+
+
+def test_a_household_has_one_address(client: Client) -> None:
+    tries = [log_in(client, f"user{n}", address=f"2001:db8::{n:x}") for n in range(21)]
+    assert tries[-1] == 429
+
+
+def test_the_answer_says_when_to_try_again(client: Client) -> None:
+    for _ in range(10):
+        log_in(client)
+    answer = client.post("/admin/login/", {"username": "trader"})
+    assert answer.status_code == 429
+    assert 0 < int(answer.headers["Retry-After"]) <= 300
+    assert re.search(r"Try again in \d minutes?\.", answer.content.decode())
+    assert client.get("/admin/login/").status_code == 200
+
+
+def test_the_client_behind_our_proxy_is_counted(client: Client, settings: Settings) -> None:
+    settings.TRUSTED_PROXIES = ["127.0.0.1"]
+    statuses = [
+        client.post(
+            "/admin/login/",
+            {"username": f"user{n}"},
+            headers={"x-forwarded-for": f"203.0.113.{n % 2}"},
+        ).status_code
+        for n in range(42)
+    ]
+    assert statuses == [200] * 40 + [429] * 2
+
+
+def test_the_count_holds_across_workers(databases: None) -> None:
+    caches["default"].clear()
+    with Server(WORKERS="2") as server:
+        page = server.page("/admin/login/")
+        [csrf] = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
+        cookie = {"Cookie": page.headers["Set-Cookie"].partition(";")[0]}
+        form = {"username": "trader", "password": "x", "csrfmiddlewaretoken": csrf}
+        tries = [server.page("/admin/login/", form=form, headers=cookie) for _ in range(12)]
+    assert [page.status for page in tries] == [200] * 10 + [429] * 2
+    assert "Too many attempts" in tries[-1].text
+    caches["default"].clear()
+
+
+def test_who_runs_the_service_gets_in_without_counters(
+    client: Client, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "tradelog.counters.SharedCounters",
+            "LOCATION": str(tmp_path / "gone" / "counters.sqlite3"),
+        }
+    }
+    assert log_in(client, password=PASSWORD) == 302
+    assert "could not be counted" in caplog.text

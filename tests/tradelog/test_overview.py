@@ -1,0 +1,217 @@
+"""The Overview: its numbers, its filters, and what it says where there is little to show."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection, connections
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from tests.alerts import Poster
+from tests.environment import BOUND_TOKEN, TOKEN
+from tests.factories import (
+    EntryFactory,
+    LotFactory,
+    RefusalFactory,
+    StrategyFactory,
+    TradeFactory,
+    WebhookLogFactory,
+)
+from tests.tradelog.pages import DAY, NOW, WHOLE, show, text_of
+from tradelog import session
+from tradelog.alert_messages import ALERT_MESSAGE
+from trades.corrections import correct
+
+
+@pytest.mark.parametrize("path", ["/", "/alert-builder/", "/time-zone/"])
+def test_only_staff_get_in(databases: None, path: str) -> None:
+    client = Client()
+    assert client.get(path).headers["Location"] == f"/admin/login/?next={path}"
+    client.force_login(User.objects.create_user("visitor"))
+    assert client.get(path).headers["Location"] == f"/admin/login/?next={path}"
+    client.force_login(User.objects.create_user("looker", is_staff=True))
+    assert client.get(path).status_code == 200
+
+
+def test_the_numbers_are_those_of_the_list_of_trades(demo: Client) -> None:
+    pnls = []
+    of_day: dict[date, Decimal] = {}
+    for trade in session.expected_trades():
+        sign = 1 if trade.direction == "long" else -1
+        pnls.append((trade.exit_price - trade.entry_price) * trade.quantity * sign)
+        exit_day = trade.exit_time.date()
+        of_day[exit_day] = of_day.get(exit_day, Decimal(0)) + pnls[-1]
+    wins, losses = [pnl for pnl in pnls if pnl > 0], [-pnl for pnl in pnls if pnl < 0]
+    equity = peak = fall = Decimal(0)
+    for day in sorted(of_day):  # All that is closed on one bar is closed at one time.
+        equity += of_day[day]
+        peak = max(peak, equity)
+        fall = max(fall, peak - equity)
+    idle = (max(of_day) - min(of_day)).days + 1 - len(of_day)
+    daily = [float(pnl) for pnl in of_day.values()] + [0.0] * idle
+    sharpe = statistics.mean(daily) / statistics.stdev(daily) * 365**0.5
+
+    page = show(demo, **WHOLE)
+    shown = page.context["trades"]
+    assert shown.total.net == sum(pnls) == Decimal("616334.31")
+    assert (shown.total.trades, shown.total.wins) == (21, len(wins))
+    assert shown.max_drawdown == fall
+    assert float(shown.sharpe) == pytest.approx(sharpe, rel=1e-9)
+    text = text_of(page)
+    for told in (
+        f"Net P&L +{sum(pnls):,.2f} after commission",
+        "Trades 21 on 10 days",
+        f"Win rate {100 * len(wins) / 21:.1f}% {len(wins)} won, {len(losses)} lost",
+        f"Profit factor {sum(wins) / sum(losses):.2f}",
+        f"Expectancy +{sum(pnls) / 21:,.2f} a trade",
+        f"Average win {sum(wins) / len(wins):,.2f}",
+        f"Average loss {sum(losses) / len(losses):,.2f}",
+        f"Max. drawdown {fall:,.2f} from peak, by trade",
+        f"Sharpe ratio {sharpe:.2f}",
+        "Everything is logged: 25 alerts in the last 7 days, 0 waiting, 0 failed, 0 drifted.",
+        "Nothing is open.",
+    ):
+        assert told in text, told
+    plotted = shown.plotted()
+    assert plotted["equity"][-1] == pytest.approx(616334.31)
+    assert min(plotted["drawdown"]) == pytest.approx(-float(fall))
+
+
+def test_currencies_are_never_summed_together(staff: Client) -> None:
+    for _ in range(2):
+        TradeFactory(currency="USD", pnl=Decimal(100))
+    TradeFactory(currency="EUR", pnl=Decimal(7))
+    TradeFactory(currency="", pnl=Decimal(-3))
+
+    page = show(staff)
+    shown = page.context["trades"]
+    assert (shown.results.currency, shown.total.net) == ("USD", 200)
+    text = text_of(page)
+    for tab in ("USD 2 trades +200.00", "EUR 1 trade +7.00", "No currency told 1 trade −3.00"):
+        assert tab in text
+    assert "204" not in text
+    for asked, net in (("EUR", 7), ("none", -3), ("USD", 200)):
+        chosen = show(staff, currency=asked).context["trades"]
+        assert chosen.total.net == net
+        assert sum(group.tally.net for group in chosen.results.strategies) == net
+    # Looking closer stays with the currency that is looked at.
+    euros = show(staff, currency="EUR").content.decode()
+    assert "currency=EUR&amp;" in euros or "&amp;currency=EUR" in euros
+    assert show(staff, currency="XXX").context["trades"].total.trades == 0
+
+
+def test_a_correction_counts(staff: Client) -> None:
+    trade = TradeFactory(pnl=Decimal(1))
+    user = User.objects.get(username="trader")
+    correct(trade, user=user, reason="filled at 140", exit_price=Decimal(140))
+    assert "Net P&L, USD +40.00" in text_of(show(staff))
+
+
+def test_a_new_log_says_what_to_do(staff: Client) -> None:
+    page = show(staff)
+    text = text_of(page)
+    assert "No alert has come yet" in text
+    assert "https://testserver/webhook/••••••••/" in text
+    assert "“tradingview”, “bound”" in text
+    html = page.content.decode()
+    assert ALERT_MESSAGE.replace('"', "&quot;") in html
+    assert TOKEN not in html and BOUND_TOKEN not in html
+    assert show(staff, strategy="Alpha").status_code == 400
+
+
+def test_alerts_without_trades(staff: Client, post: Poster) -> None:
+    post()
+    page = show(staff)
+    text = text_of(page)
+    assert "Nothing has been closed yet" in text and "alert builder" in text
+    assert "Alpha BINANCE:BTCUSDT long 1 100.00 1" in text  # The open position.
+    assert "1 alert in the last 7 days" in text
+    # A symbol that is only held so far can be asked for too.
+    assert show(staff, symbol="BINANCE:BTCUSDT").status_code == 200
+
+
+def test_faults_are_shown_and_lead_to_their_alerts(staff: Client, post: Poster) -> None:
+    post()
+    rejected = post("no json")["webhook_log_id"]
+    drifted = post(
+        time="2026-01-05T14:31:00Z",
+        prev_market_position="flat",
+        prev_market_position_size="0",
+        market_position="long",
+        market_position_size="1",
+    )["webhook_log_id"]
+    page = show(staff)
+    assert [fault.pk for fault in page.context["alerts"].faults] == [drifted, rejected]
+    text = text_of(page)
+    assert "2 things need a look." in text
+    assert "1 alert rejected" in text and "1 alert drifted" in text
+    assert "TradingView: flat → long 1; logged: 1 → 2" in text
+    for alert in (rejected, drifted):
+        assert f'href="/admin/webhooks/webhooklog/{alert}/change/"' in page.content.decode()
+
+
+def test_old_alerts_are_past(staff: Client) -> None:
+    WebhookLogFactory(received_at=NOW - 8 * DAY)
+    assert "No alert came in the last 7 days" in text_of(show(staff))
+    assert show(staff, alerts="30").context["alerts"].traffic.rejected == 1
+    assert show(staff, alerts="1").context["alerts"].traffic.alerts == 0
+
+
+def test_the_backlog_is_shown_by_state(staff: Client) -> None:
+    WebhookLogFactory(status="processed")
+    EntryFactory.create_batch(2, received_at=NOW - timedelta(minutes=5))
+    EntryFactory(status="duplicate")
+    RefusalFactory()
+    text = text_of(show(staff))
+    assert re.search(r"pending 2 \d{4}-\d\d-\d\d", text)
+    assert "processing 0 –" in text and "duplicate 1 in these days" in text
+    assert "refused by rate 1" in text
+    assert "2 alerts wait, the oldest since 5 min" in text
+
+
+@contextmanager
+def log_out_of_reach() -> Iterator[None]:
+    with connections["wal"].cursor() as cursor:
+        cursor.execute("ALTER TABLE webhook_wal RENAME TO elsewhere")
+    try:
+        yield
+    finally:
+        with connections["wal"].cursor() as cursor:
+            cursor.execute("ALTER TABLE elsewhere RENAME TO webhook_wal")
+
+
+def test_without_the_log_everything_else_is_shown(demo: Client) -> None:
+    with log_out_of_reach():
+        page = show(demo, **WHOLE)
+    text = text_of(page)
+    assert page.status_code == 200
+    assert "The write-ahead log cannot be read" in text
+    assert "The write-ahead log's database is out of reach" in text
+    assert "+616,334.31" in text and "Everything is logged" not in text
+
+
+def test_the_number_of_queries_does_not_grow(staff: Client) -> None:
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            show(staff)
+        return len(queries)
+
+    def fill(names: list[str]) -> None:
+        for name in names:
+            strategy = StrategyFactory(name=name)
+            TradeFactory(strategy=strategy, symbol=f"S:{name}")
+            LotFactory(strategy=strategy, symbol=f"S:{name}")
+            WebhookLogFactory()
+
+    fill(["a"])
+    few = asked()
+    fill(["b", "c", "d", "e", "f"])
+    assert asked() == few

@@ -1,0 +1,139 @@
+"""The write-ahead log on a PostgreSQL (WAL_DATABASE_URL), under a real server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from django.db import connections
+
+from positions.models import Lot
+from tests.server import ROOT, Server, databases_of_this_run
+from trades.models import Trade
+
+NOWHERE = "postgres://postgres@%2Fnowhere/tradelog"
+
+
+class Log:
+    """A database of its own for the log, beside the main one of this test run."""
+
+    def __init__(self) -> None:
+        name = "log_of_its_own"
+        self.url = databases_of_this_run()["DATABASE_URL"].rpartition("/")[0] + f"/{name}"
+        with connections["default"].cursor() as cursor:
+            cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            cursor.execute(f"CREATE DATABASE {name}")
+        self._connection = psycopg.connect(self.url, autocommit=True)
+
+    def statuses(self) -> list[str]:
+        rows = self._connection.execute("SELECT status FROM webhook_wal ORDER BY id").fetchall()
+        return [status for (status,) in rows]
+
+    def execute(self, statement: str) -> None:
+        self._connection.execute(statement)
+
+    def allow_connections(self, allowed: bool) -> None:
+        """Whether anybody may connect; if not, those who are connected are cut off."""
+        with connections["default"].cursor() as cursor:
+            cursor.execute(f"ALTER DATABASE log_of_its_own ALLOW_CONNECTIONS {allowed}")
+            if not allowed:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = 'log_of_its_own'"
+                )
+
+    def close(self) -> None:
+        self._connection.close()
+        with connections["default"].cursor() as cursor:
+            cursor.execute("DROP DATABASE log_of_its_own WITH (FORCE)")
+
+
+@pytest.fixture
+def log(databases: None) -> Iterator[Log]:
+    log = Log()
+    yield log
+    log.close()
+
+
+def replay(log: Log, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", "replay_wal", *options],
+        cwd=ROOT,
+        env={**os.environ, **databases_of_this_run(), "WAL_DATABASE_URL": log.url},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_alerts_go_through_it_to_their_trades(log: Log) -> None:
+    with Server(WAL_DATABASE_URL=log.url, ANSWER_SECONDS="20") as server:
+        first = server.post()
+        assert (first.http, first["wal_id"]) == (200, 1)
+        with ThreadPoolExecutor(24) as clients:
+            answers = list(
+                clients.map(
+                    lambda minute: server.post(time=f"2026-01-05T15:{minute:02}:00Z"), range(24)
+                )
+            )
+        assert {answer.http for answer in answers} == {200}
+        assert server.post().http == 200
+        closed = server.post(action="exit", quantity=None, price="110", time="2026-01-05T16:00:00Z")
+        assert len(closed["trade_ids"]) == 25
+    # The marks of settled entries come after the answers, if only by a moment.
+    assert log.statuses() == ["completed"] * 25 + ["duplicate", "completed"]
+    assert Trade.objects.count() == 25
+
+
+def test_what_waits_in_it_is_replayed(log: Log) -> None:
+    with Server(WAL_DATABASE_URL=log.url, DATABASE_URL=NOWHERE) as server:
+        assert server.post().code == "DATABASE_UNAVAILABLE"
+        assert server.post(action="exit", price="110", time="2026-01-05T16:00:00Z").http == 202
+    assert log.statuses() == ["pending", "pending"]
+
+    assert replay(log).returncode == 0
+    assert log.statuses() == ["completed", "completed"]
+    assert Lot.objects.get().status == "closed"
+
+
+def test_a_dead_process_holds_its_claim_no_longer_than_its_lease(log: Log) -> None:
+    with Server(WAL_DATABASE_URL=log.url) as server:
+        server.post()
+    log.execute(
+        "UPDATE webhook_wal SET status = 'processing', claimed_by = 'gone', settled_at = NULL,"
+        " claimed_until = now() + interval '1 second'"
+    )
+    assert replay(log).returncode == 0
+    assert log.statuses() == ["completed"]
+    assert Lot.objects.count() == 1
+
+
+def test_without_it_nothing_is_accepted(log: Log) -> None:
+    with Server(WAL_DATABASE_URL=log.url) as server:
+        server.post()
+        log.allow_connections(False)
+        refused = server.post(symbol="OTHER")
+        assert (refused.http, refused.code) == (503, "WAL_UNAVAILABLE")
+        log.allow_connections(True)
+        deadline = time.monotonic() + 4  # TradingView sends it again after five.
+        while server.post(symbol="OTHER").http != 200:
+            assert time.monotonic() < deadline, server.output
+
+
+def test_a_log_out_of_reach_is_told_at_the_start(databases: None) -> None:
+    started = subprocess.run(
+        [sys.executable, "manage.py", "serve"],
+        cwd=ROOT,
+        env={**os.environ, **databases_of_this_run(), "WAL_DATABASE_URL": NOWHERE, "PORT": "0"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert started.returncode == 1
+    assert "WAL_DATABASE_URL" in started.stderr
+    assert "Traceback" not in started.stderr

@@ -1,0 +1,76 @@
+"""The main database is out of reach; alerts are taken all the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from io import StringIO
+
+from django.core.management import call_command
+
+from positions.models import Lot
+from tests.server import ROOT, Server, databases_of_this_run
+from wal.models import Entry
+from webhooks.models import WebhookLog
+
+NOWHERE = "postgres://postgres@%2Fnowhere/tradelog"
+
+
+def test_alerts_are_queued_and_applied_in_order_later(databases: None) -> None:
+    with Server(DATABASE_URL=NOWHERE) as server:
+        begun = time.monotonic()
+        answers = [
+            server.post(),
+            server.post(action="exit", price="110", time="2026-01-05T15:00:00Z"),
+            server.post(symbol="OTHER"),
+        ]
+        assert time.monotonic() - begun < 9, "three answers, each within TradingView's 3 seconds"
+        assert [(answer.http, answer["status"], answer.code) for answer in answers] == [
+            (202, "queued", "DATABASE_UNAVAILABLE")
+        ] * 3
+        assert server.post(path="/webhook/wrong/").http == 401
+        ready = server.get("/health/ready")
+        assert (ready.http, ready["parts"]["log"]) == (503, "ok")
+        assert ready["parts"]["database"].startswith("unavailable")
+        assert server.get("/health/live").http == 200
+    assert list(Entry.objects.values_list("status", flat=True)) == ["pending"] * 3
+    assert not WebhookLog.objects.exists()
+
+    call_command("replay_wal", stdout=StringIO())
+    assert list(Entry.objects.values_list("status", flat=True)) == ["completed"] * 3
+    assert sorted(Lot.objects.values_list("symbol", "status")) == [
+        ("BINANCE:BTCUSDT", "closed"),
+        ("OTHER", "open"),
+    ]
+
+
+def test_a_running_server_drains_what_was_left(server: Server) -> None:
+    """An entry that a dead process left is applied without anybody asking."""
+    server.post()
+    Entry.objects.update(status="pending", webhook_log_id=None)
+    deadline = time.monotonic() + 20
+    while Entry.objects.filter(status="pending").exists():
+        assert time.monotonic() < deadline, server.output
+        time.sleep(0.05)
+    assert Lot.objects.count() == 1
+
+
+def test_replay_says_why_it_stops(databases: None) -> None:
+    """Through the command as people run it, in a process of its own."""
+    with Server(DATABASE_URL=NOWHERE) as server:
+        server.post()
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "replay_wal"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            **databases_of_this_run(),
+            "DATABASE_URL": NOWHERE,
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 1
+    assert "stays in the log: DATABASE_UNAVAILABLE" in ended.stdout

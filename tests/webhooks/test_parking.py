@@ -1,0 +1,143 @@
+"""Exits that come before their entries."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from positions.models import Lot
+from tests.alerts import Poster, alert
+from trades.models import Trade
+from wal import journal
+from wal.models import Entry
+from webhooks.models import WebhookLog
+from webhooks.replay import Choice, replay
+
+EXIT: dict[str, Any] = {"action": "exit", "price": "110"}
+
+
+def test_parked_exit_is_applied_right_after_its_entry(post: Poster) -> None:
+    parked = post(**EXIT)
+    entered = post()
+    assert entered["action"] == "opened"
+    trade = Trade.objects.get()
+    assert (trade.entry_price, trade.exit_price) == (100, 110)
+    log = WebhookLog.objects.get(pk=parked["webhook_log_id"])
+    assert (log.status, log.error_code, log.action, log.trade) == ("processed", "", "closed", trade)
+    entry = Entry.objects.get(pk=parked["wal_id"])
+    assert (entry.status, entry.webhook_log_id) == ("completed", log.pk)
+
+
+def test_the_parked_exits_duplicate_has_its_ids(post: Poster) -> None:
+    parked = post(**EXIT)
+    assert post(**EXIT)["webhook_log_id"] == parked["webhook_log_id"]
+    assert WebhookLog.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("leaving", "entering", "belongs"),
+    [
+        pytest.param("14:30", "14:30", True, id="one bar"),
+        pytest.param("14:35", "14:30", True, id="after it"),
+        pytest.param("14:25", "14:30", False, id="ordered before it"),
+        pytest.param(None, "14:30", True, id="untimed exit"),
+        pytest.param("14:25", None, True, id="untimed entry"),
+    ],
+)
+def test_it_belongs_by_its_time(
+    post: Poster, leaving: str | None, entering: str | None, belongs: bool
+) -> None:
+    post(**EXIT, time=leaving and f"2026-01-05T{leaving}:00Z")
+    post(time=entering and f"2026-01-05T{entering}:00Z")
+    assert Trade.objects.exists() is belongs
+
+
+def test_within_a_bar_the_sending_time_decides(post: Poster) -> None:
+    post(**EXIT, timenow="2026-01-05T14:30:01Z")
+    post(timenow="2026-01-05T14:30:02Z")
+    assert not Trade.objects.exists()
+
+
+def test_test_alerts_release_nothing(post: Poster) -> None:
+    post(**EXIT)
+    post(is_test=True)
+    assert WebhookLog.objects.filter(status="parked").count() == 1
+
+
+def received(fields: dict[str, str], *, seconds_ago: float) -> Entry:
+    """Put an alert into the log as if it had come that long ago."""
+    entry = journal.append(
+        _body(fields),
+        correlation_id=uuid.uuid4(),
+        received_at=datetime.now(UTC) - timedelta(seconds=seconds_ago),
+        envelope={},
+    )
+    journal.release(entry.pk, book="", error="")
+    return entry
+
+
+def _body(fields: dict[str, str]) -> bytes:
+    return json.dumps(alert(**fields)).encode()
+
+
+def statuses() -> list[tuple[str, str]]:
+    return list(WebhookLog.objects.order_by("wal_id").values_list("status", "error_code"))
+
+
+def test_past_park_seconds_it_fails(databases: None) -> None:
+    received(EXIT, seconds_ago=61)
+    outcomes = [list(replay(Choice())) for _ in range(2)]
+    assert [found.outcome.log.status for run in outcomes for found in run if found.outcome] == [
+        "parked",
+        "failed",
+    ]
+    assert statuses() == [("failed", "NO_OPEN_POSITION")]
+    assert Entry.objects.get().status == "failed"
+
+
+def test_a_backlog_parks_by_the_times_of_receipt(databases: None) -> None:
+    """An hour later, what came 30 seconds apart still belongs together."""
+    received(EXIT, seconds_ago=3600)
+    received({}, seconds_ago=3570)
+    call_command("replay_wal", stdout=StringIO())
+    assert Trade.objects.count() == 1
+    assert Lot.objects.get().status == "closed"
+
+
+def test_an_entry_too_late_for_a_parked_exit_stays_open(databases: None) -> None:
+    received(EXIT, seconds_ago=3600)
+    received({}, seconds_ago=3500)
+    with pytest.raises(SystemExit, match="1"):
+        call_command("replay_wal", stdout=StringIO())
+    assert statuses() == [("failed", "NO_OPEN_POSITION"), ("processed", "")]
+    assert Lot.objects.get().status == "open"
+    assert not Trade.objects.exists()
+
+
+def test_waiting_is_not_given_up_while_its_entry_is_still_in_the_log(databases: None) -> None:
+    exit_entry = received(EXIT, seconds_ago=90)
+    list(replay(Choice(entry_id=exit_entry.pk)))
+    assert statuses() == [("parked", "NO_OPEN_POSITION")]
+    received({}, seconds_ago=40)
+    # Asked for the exit alone, it first lets the entry through that came in time.
+    list(replay(Choice(entry_id=exit_entry.pk)))
+    assert statuses() == [("processed", ""), ("processed", "")]
+    assert Trade.objects.count() == 1
+
+
+def test_an_exit_whose_mark_was_lost_still_waits_for_its_entry(databases: None) -> None:
+    exit_entry = received(EXIT, seconds_ago=90)
+    list(replay(Choice(entry_id=exit_entry.pk)))
+    assert statuses() == [("parked", "NO_OPEN_POSITION")]
+    # Its process died before the mark, or somebody read the log before it.
+    Entry.objects.filter(pk=exit_entry.pk).update(status="pending")
+    received({}, seconds_ago=40)
+    call_command("replay_wal", stdout=StringIO())
+    assert statuses() == [("processed", ""), ("processed", "")]
+    assert Trade.objects.count() == 1

@@ -1,0 +1,221 @@
+"""Whole messages: what they order, and everything that is wrong with them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faults import InvalidPayload
+from positions.netting import Intent
+from trades.direction import Direction
+from webhooks.payload import parse
+from webhooks.signal import PositionView, Signal
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+LONG, SHORT = Direction.LONG, Direction.SHORT
+ENTRY, EXIT, FLATTEN, ORDER = Intent.ENTRY, Intent.EXIT, Intent.FLATTEN, Intent.ORDER
+
+
+def read(**fields: Any) -> Signal:
+    return parse(json.dumps({"symbol": "BTCUSD", "price": "100"} | fields).encode())
+
+
+def order(**fields: Any) -> Signal:
+    return read(action="buy", **fields)
+
+
+def faults_of(body: bytes | dict[str, Any], given_key: str = "") -> dict[str, str]:
+    body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    with pytest.raises(InvalidPayload) as caught:
+        parse(body, given_key)
+    names = ", ".join(caught.value.fields)
+    assert caught.value.message.endswith(f" cannot be read: {names}")
+    return caught.value.fields
+
+
+# The samples.
+
+
+def lines_of(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (SAMPLES / name).read_text().splitlines()]
+
+
+@pytest.mark.parametrize("sample", lines_of("alerts.jsonl"), ids=lambda sample: sample["shape"])
+def test_sample_alerts(sample: dict[str, Any]) -> None:
+    found, means = parse(json.dumps(sample["body"]).encode()), sample["means"]
+    # Whether a plain sell opens, adds or reverses is for the open position to say.
+    assert found.intent in {"exit": [EXIT, FLATTEN]}.get(means.get("kind"), [ORDER, ENTRY])
+    assert found.strategy == means["strategy"]
+    assert found.symbol == means.get("symbol", found.symbol)
+    assert found.direction == means.get("direction", found.direction)
+    for name in ("quantity", "price", "pnl_reported"):
+        if name in means:
+            assert getattr(found, name) == Decimal(means[name])
+    if "time" in means:
+        assert found.time == datetime.fromisoformat(means["time"])
+    assert "T" not in found.unknown.values()
+
+
+def test_sample_alerts_in_full() -> None:
+    bodies = [json.dumps(sample["body"]).encode() for sample in lines_of("alerts.jsonl")]
+    exit_, everything, nested, bare = (parse(bodies[at]) for at in (1, 2, 3, 4))
+    assert (exit_.intent, exit_.unknown) == (FLATTEN, {"entryPrice": "4500.25"})
+    assert everything.view_before == PositionView(LONG, Decimal(1))
+    assert everything.view_after == PositionView(SHORT, Decimal("0.5"))
+    assert everything.time == datetime(2026, 1, 5, 14, tzinfo=UTC)
+    assert everything.sent_at == datetime(2026, 1, 5, 15, 0, 1, tzinfo=UTC)
+    assert (everything.order_id, everything.interval, everything.comment) == ("Short", "60", "")
+    assert everything.unknown == {"alert_message": ""}
+    assert nested.unknown == {"heartbeat": False}
+    assert nested.view_before == PositionView(None, Decimal(0))
+    assert bare.view_after == PositionView(LONG, Decimal(1000000))
+    assert bare.unknown == {"type": "strategy"}
+
+
+def test_sample_session() -> None:
+    flat_after = []
+    for line in lines_of("../../demo/btcusd-session.jsonl"):
+        found = parse(json.dumps(line).encode())
+        assert found.book == "Monthly pyramid\x1fBITSTAMP:BTCUSD"
+        assert (found.quantity, found.price) == (Decimal(line["quantity"]), Decimal(line["price"]))
+        flat_after.append(found.intent is FLATTEN)
+        assert found.intent in (FLATTEN, ORDER)
+        assert found.view_before is not None
+        assert found.view_before.size == Decimal(line["prev_market_position_size"])
+    assert flat_after.count(True) == 4
+
+
+# Where fields may stand, and which of them speaks.
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"data": {"action": "sell", "price": 7, "id": "L", "name": "S"}},
+        {"order": {"action": "sell", "price": 7, "id": "L"}, "strategy": "S"},
+        {"strategy": {"order": {"action": "sell", "price": 7, "id": "L"}, "id": "S"}},
+        {"strategy": {"data": {"id": "S", "side": "sell", "price": 7}}, "order_id": "L"},
+        {"Strategy": {"order_action": "sell", "order_price": 7, "order_id": "L", "name": "S"}},
+        {"data": {"strategy": {"order": {"side": "sell", "price": 7, "id": "L", "name": "x"},
+                               "name": "S"}}},
+    ],
+)  # fmt: skip
+def test_fields_in_containers(message: dict[str, Any]) -> None:
+    found = parse(json.dumps({"ticker": "X", "symbol": ""} | message).encode())
+    assert (found.strategy, found.price, found.order_id) == ("S", Decimal(7), "L")
+    assert found.direction is SHORT
+
+
+def test_top_goes_before_nested_and_the_name_before_both() -> None:
+    assert order(data={"price": 5}).price == 100
+    assert (
+        parse(b'{"symbol":"X","action":"buy","close":1,"strategy":{"order":{"price":2}}}').price
+        == 2
+    )
+    start = b'{"symbol":"X","action":"buy",'
+    assert parse(start + b'"Price":1,"data":{"price":2}}').price == 1
+    assert parse(start + b'"Price":1,"price":2}').price == 2
+    assert parse(start + b'"strategy_price":1,"Price":2}').price == 2
+    # A blank lets the next one speak.
+    assert parse(b'{"symbol":"X","action":"buy","price":"","close":null,"last":" 3"}').price == 3
+
+
+def test_containers_too_deep_are_left_alone() -> None:
+    deep: dict[str, Any] = {"quantity": 5}
+    for _ in range(5):
+        deep = {"data": deep}
+    found = order(**deep)
+    assert found.quantity is None
+    assert found.unknown == {"data": {"quantity": "5"}}
+
+
+def test_a_name_that_comes_twice() -> None:
+    start = b'{"symbol":"X","action":"buy",'
+    assert parse(start + b'"price":1,"price":1.0,"a":1,"a":2}').price == 1
+    assert parse(start + b'"price":1,"price":""}').price == 1
+    assert list(faults_of(start + b'"price":1,"close":2,"close":3}')) == ["price"]
+    assert list(faults_of(start + b'"price":1,"order":{"qty":1},"order":{"qty":2}}')) == ["action"]
+
+
+def test_symbol_and_exchange() -> None:
+    assert order(exchange="BINANCE").symbol == "BINANCE:BTCUSD"
+    assert order(exchange="BINANCE", symbol="KRAKEN:XBT").symbol == "KRAKEN:XBT"
+    assert order(exchange="BINANCE").strategy == "BINANCE:BTCUSD"
+    assert order(symbol="EsTrend").strategy == "EsTrend"
+    assert list(faults_of({"symbol": "x" * 60, "exchange": "y" * 60} | GOOD)) == ["symbol"]
+    assert list(faults_of({"symbol": "X", "exchange": []} | GOOD)) == ["exchange"]
+
+
+GOOD = {"action": "buy", "price": 1}
+
+
+def test_bar_time_and_sending_time() -> None:
+    bar, now = "2026-01-05T14:00:00Z", "2026-01-05T15:00:01Z"
+    at_bar, at_now = datetime.fromisoformat(bar), datetime.fromisoformat(now)
+    for name in ("time", "date", "timestamp", "bar_time"):
+        found = order(**{"timenow": now, name: bar})
+        assert (found.time, found.sent_at) == (at_bar, at_now)
+        assert (order(**{name: bar}).time, order(**{name: bar}).sent_at) == (at_bar, None)
+    assert (order(timenow=now).time, order(timenow=now).sent_at) == (at_now, None)
+    assert (order().time, order().sent_at) == (None, None)
+    assert list(faults_of({"symbol": "X", "time": bar, "timenow": "soon"} | GOOD)) == ["time"]
+
+
+def test_given_key() -> None:
+    body = b'{"symbol":"X","action":"buy","price":1,"nonce":"in the body"}'
+    assert parse(body).given_key == "in the body"
+    assert parse(body, "  ").given_key == "in the body"
+    assert parse(body, " in the header ").given_key == "in the header"
+    for wrong in ("a\x01b", "x" * 201):
+        assert list(faults_of(body, wrong)) == ["idempotency_key"]
+
+
+# What is kept, and what is not.
+
+
+def test_unknown_fields_are_kept_storable_and_without_tokens() -> None:
+    body = (
+        b'{"symbol":"X","action":"buy","price":1,"Token":"S","api-token":"S","heart.Beat":1.50,'
+        b'"deep":{"passphrase":"S","list":[{"key":"S","a\\u0000":"\\ud800"},NaN,null,true]},'
+        b'"data":{"secret":"S","heart.Beat":2},"order":[1]}'
+    )
+    unknown = parse(body).unknown
+    assert unknown == {
+        "heart.Beat": "1.50",
+        "deep": {"list": [{"a\ufffd": "\ufffd"}, "NaN", None, True]},
+        "data.heart.Beat": "2",
+        "order": ["1"],
+    }
+    json.dumps(unknown).encode()
+
+
+def test_token_is_in_no_fault() -> None:
+    tokens = dict.fromkeys(("token", "key", "secret", "passphrase", "api_token"), "S3CRET{{x}}")
+    faults = faults_of({**tokens, "data": tokens, "price": "x"})
+    assert "S3CRET" not in str(faults)
+
+
+def test_every_fault_at_once() -> None:
+    names = ["exchange", "signal_type", "market_position", "market_position_size",
+             "prev_market_position", "prev_market_position_size", "quantity", "price", "time",
+             "pnl", "commission", "stop_loss", "take_profit", "is_test"]  # fmt: skip
+    message: dict[str, Any] = {name: [] for name in names}
+    message |= dict.fromkeys(("strategy", "symbol", "order_id", "currency"), "\x00-\x00")
+    message |= dict.fromkeys(("interval", "comment", "idempotency_key"), "{{x}}")
+    message["action"] = "purchase"
+    faults = faults_of(message)
+    assert faults.keys() == message.keys()
+    assert all(faults.values())
+    assert list(faults_of({})) == ["symbol", "action", "price"]
+
+
+def test_nan_and_unfilled_placeholders_count_under_every_name() -> None:
+    assert list(faults_of({"symbol": "X", "last": float("nan")} | GOOD)) == ["price"]
+    faults = faults_of({"symbol": "X", "comment": "{{a}}", "close": "{{close}}"} | GOOD)
+    assert list(faults) == ["price", "comment"]
+    assert '"{{close}}"' in faults["price"]

@@ -1,0 +1,138 @@
+"""`manage.py reconcile_positions`, as a user and a script see it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from positions.models import Lot, Reconciliation
+from tests.alerts import Poster
+from tests.damage import copy_of, tables
+from tests.server import ROOT, databases_of_this_run
+from trades.models import Trade
+
+
+def reconcile(*options: str) -> tuple[int, str]:
+    """Its exit status and what it prints."""
+    out = StringIO()
+    try:
+        call_command("reconcile_positions", *options, stdout=out)
+    except SystemExit as end:
+        return int(end.code or 0), out.getvalue()
+    return 0, out.getvalue()
+
+
+def told(*options: str) -> tuple[int, dict[str, Any]]:
+    status, text = reconcile("--format", "json", *options)
+    return status, json.loads(text)
+
+
+@pytest.fixture
+def damaged(post: Poster) -> Trade:
+    post()
+    post(action="sell", price="110", time="2026-01-05T15:00:00Z")
+    trade = Trade.objects.get()
+    Trade.objects.update(pnl=99)
+    return trade
+
+
+def test_clean(post: Poster) -> None:
+    post()
+    assert reconcile() == (0, "Everything adds up.\n")
+    assert told() == (0, {"findings": [], "fixed": [], "clean": True})
+
+
+def test_without_fix_nothing_changes(damaged: Trade) -> None:
+    before = tables()
+    status, text = reconcile()
+    assert status == 1
+    assert "pnl_does_not_follow" in text
+    assert text.endswith("1 findings, of which --fix mends 1.\n")
+    assert tables() == before
+    assert not Reconciliation.objects.exists()
+
+
+def test_fix(damaged: Trade) -> None:
+    status, text = reconcile("--fix")
+    assert status == 0
+    record = Reconciliation.objects.get()
+    assert text.startswith("Mended:")
+    assert f"recorded in reconciliations: {record.pk}." in text
+    assert text.endswith("Nothing is left.\n")
+    assert Trade.objects.get().pnl == 10
+    assert reconcile("--fix") == (0, "Everything adds up.\n")
+    assert Reconciliation.objects.count() == 1
+
+
+def test_json(damaged: Trade) -> None:
+    status, found = told()
+    assert (status, found["clean"], found["fixed"]) == (1, False, [])
+    (finding,) = found["findings"]
+    assert (finding["kind"], finding["trades"], finding["mendable"]) == (
+        "pnl_does_not_follow",
+        [damaged.pk],
+        True,
+    )
+    status, mended = told("--fix")
+    assert (status, mended["clean"], mended["findings"]) == (0, True, [])
+    (fixed,) = mended["fixed"]
+    assert fixed["findings"] == [finding]
+    assert fixed["reconciliation"] == Reconciliation.objects.get().pk
+
+
+def test_what_is_left_is_status_1(damaged: Trade) -> None:
+    manual = copy_of(damaged)
+    Trade.objects.filter(pk=manual.pk).update(exit_price=150, pnl=50)
+    status, found = told("--fix")
+    assert status == 1
+    assert [finding["kind"] for finding in found["findings"]] == ["trade_without_lot"]
+    assert len(found["fixed"]) == 1
+    status, text = reconcile("--fix")
+    assert status == 1
+    assert text.endswith("1 findings; the log does not tell how to mend them.\n")
+
+
+def test_one_strategy_alone(damaged: Trade, post: Poster) -> None:
+    post(strategy="Beta")
+    assert reconcile("--strategy", "Beta")[0] == 0
+    assert reconcile("--strategy", "Alpha")[0] == 1
+
+
+def test_usage(post: Poster) -> None:
+    with pytest.raises(CommandError) as unknown:
+        call_command("reconcile_positions", "--strategy", "Nobody")
+    assert unknown.value.returncode == 2
+
+
+def test_in_a_process_stdout_is_json_alone(damaged: Trade) -> None:
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "reconcile_positions", "--format", "json"],
+        cwd=ROOT,
+        env={**os.environ, **databases_of_this_run()},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    assert json.loads(ended.stdout)["clean"] is False
+    assert ended.stderr == ""
+
+
+def test_in_a_process_usage_is_status_2(post: Poster) -> None:
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "reconcile_positions", "--format", "xml"],
+        cwd=ROOT,
+        env={**os.environ, **databases_of_this_run()},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 2
+    assert not Lot.objects.exists()

@@ -1,0 +1,100 @@
+"""`manage.py replay_wal`, as people call it."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from positions.models import Lot
+from tests.alerts import Poster
+from tests.factories import StrategyFactory
+from trades.models import Strategy
+from wal.models import Entry
+from webhooks.models import WebhookLog
+
+
+def run(*arguments: str) -> str:
+    output = StringIO()
+    call_command("replay_wal", *arguments, stdout=output)
+    return output.getvalue()
+
+
+@pytest.fixture
+def left_over(post: Poster) -> list[Entry]:
+    """Three entries in the log that had no effect yet."""
+    for number in range(3):
+        post(symbol=f"S{number}")
+    Lot.objects.all().delete()
+    WebhookLog.objects.all().delete()
+    Entry.objects.update(status="pending", webhook_log_id=None, settled_at=None)
+    return list(Entry.objects.order_by("id"))
+
+
+def symbols() -> list[str]:
+    return sorted(Lot.objects.values_list("symbol", flat=True))
+
+
+def test_applies_everything_and_says_how_much(left_over: list[Entry]) -> None:
+    assert run() == "3 entries replayed, 0 need attention.\n"
+    assert symbols() == ["S0", "S1", "S2"]
+    assert run() == "0 entries replayed, 0 need attention.\n"
+
+
+def test_dry_run_shows_and_changes_nothing(left_over: list[Entry]) -> None:
+    shown = run("--dry-run")
+    assert [f"entry {entry.pk}: pending" in shown for entry in left_over] == [True] * 3
+    assert "3 entries would be replayed." in shown
+    assert not WebhookLog.objects.exists()
+    assert set(Entry.objects.values_list("status", flat=True)) == {"pending"}
+
+
+def test_one_entry(left_over: list[Entry]) -> None:
+    run("--id", str(left_over[1].pk))
+    assert symbols() == ["S1"]
+
+
+def test_limit(left_over: list[Entry]) -> None:
+    run("--limit", "2")
+    assert symbols() == ["S0", "S1"]
+
+
+def test_since(left_over: list[Entry]) -> None:
+    Entry.objects.filter(pk=left_over[0].pk).update(received_at=timezone.now().replace(year=2020))
+    run("--since", "2021-01-01")
+    assert symbols() == ["S1", "S2"]
+
+
+def test_what_failed_is_tried_again_only_when_asked(post: Poster) -> None:
+    StrategyFactory(name="Alpha", enabled=False)
+    failed = post()
+    Strategy.objects.update(enabled=True)
+    assert run().startswith("0 entries")
+    run("--failed")
+    log = WebhookLog.objects.get(pk=failed["webhook_log_id"])
+    assert (log.status, log.error_code, log.action) == ("processed", "", "opened")
+    assert Entry.objects.get().status == "completed"
+
+
+def test_what_fails_again_is_said_and_exits_1(
+    post: Poster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    StrategyFactory(name="Alpha", enabled=False)
+    post()
+    with pytest.raises(SystemExit, match="1"):
+        call_command("replay_wal", "--failed")
+    assert "failed: STRATEGY_DISABLED" in capsys.readouterr().out
+
+
+def test_an_entry_that_is_not_there_is_a_usage_error(databases: None) -> None:
+    with pytest.raises(CommandError, match="no entry 99") as error:
+        run("--id", "99")
+    assert error.value.returncode == 2
+
+
+@pytest.mark.parametrize("arguments", [["--since", "soon"], ["--limit", "0"], ["--id", "x"]])
+def test_bad_arguments(databases: None, arguments: list[str]) -> None:
+    with pytest.raises(CommandError, match="invalid"):
+        run(*arguments)

@@ -1,0 +1,116 @@
+"""What can be wrong with the settings, told before anything runs on them."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from webhooks.credentials import configured_tokens
+
+#: Characters below which a token can be guessed by trying.
+SHORTEST_TOKEN = 16
+
+#: As django-ratelimit reads it: requests, a slash, and a number of s, m, h or d.
+_RATE = re.compile(r"\d+/([1-9]\d*)?[smhd]?")
+
+
+@register
+def check_secret_key(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    if settings.DEBUG or settings.SECRET_KEY != settings.INSECURE_SECRET_KEY:
+        return []
+    return [
+        Error(
+            "SECRET_KEY is not set.",
+            hint="`make serve` writes an .env file with a fresh one; or set it in the environment.",
+            id="tradelog.E001",
+        )
+    ]
+
+
+@register
+def check_webhook_tokens(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    tokens = configured_tokens()
+    if not tokens:
+        return [
+            Warning(
+                "WEBHOOK_TOKENS is empty: every alert will be refused.",
+                hint="Set WEBHOOK_TOKENS=tradingview:<a long random token>.",
+                id="tradelog.W001",
+            )
+        ]
+    return [
+        Warning(
+            f"The token {token.name!r} of WEBHOOK_TOKENS is shorter than {SHORTEST_TOKEN} "
+            "characters.",
+            hint="A new one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
+            id="tradelog.W002",
+        )
+        for token in tokens
+        if len(token.value) < SHORTEST_TOKEN
+    ]
+
+
+@register
+def check_networks(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    return [
+        Error(
+            f"{setting} has {cidr!r}, which is no address and no network.",
+            hint="Write 203.0.113.7 or 203.0.113.0/24, comma-separated.",
+            id="tradelog.E002",
+        )
+        for setting in ("WEBHOOK_ALLOWED_IPS", "TRUSTED_PROXIES")
+        for cidr in _malformed_networks(getattr(settings, setting))
+    ]
+
+
+@register
+def check_rates(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    return [
+        Error(
+            f"{setting} is {getattr(settings, setting)!r}, which is no rate.",
+            hint="Write requests per time: 60/m, 5/s, 1000/h, 100/10s.",
+            id="tradelog.E003",
+        )
+        for setting in ("WEBHOOK_RATE", "WEBHOOK_TOKEN_RATE")
+        if not _RATE.fullmatch(getattr(settings, setting))
+    ]
+
+
+@register
+def check_main_database(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    engine = settings.DATABASES["default"]["ENGINE"]
+    if engine.endswith((".postgresql", ".postgis")):
+        return []
+    return [
+        Error(
+            f"DATABASE_URL names no PostgreSQL but {engine.rpartition('.')[2]}.",
+            hint="Prices and money must be exact, and SQLite keeps decimals as floats: "
+            "123456789.123456789012 reads back as 123456789.123457. Name a PostgreSQL, "
+            "or leave DATABASE_URL empty for the embedded one.",
+            id="tradelog.E004",
+        )
+    ]
+
+
+def _malformed_networks(cidrs: Sequence[str]) -> Iterator[str]:
+    for cidr in filter(None, map(str.strip, cidrs)):
+        try:
+            ipaddress.ip_network(cidr, strict=False)
+        except ValueError:
+            yield cidr

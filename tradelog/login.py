@@ -1,0 +1,62 @@
+"""The admin's log-in, which nobody can try passwords at for long."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Final
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponseBase
+from django_ratelimit.core import get_usage
+
+from addresses import client_address, counted_as
+from tradelog.error_page import error_page
+
+logger = logging.getLogger(__name__)
+
+#: Tries from one address, and for one user name from anywhere. The counts are in the
+#: cache, so they hold across workers, and in an outage.
+BY_ADDRESS: Final = "20/5m"
+BY_NAME: Final = "10/5m"
+
+
+def log_in(request: HttpRequest) -> HttpResponseBase:
+    """The admin's own log-in page; 429 where it was tried too often."""
+    if request.method == "POST" and (seconds := _seconds_to_wait(request)):
+        minutes = math.ceil(seconds / 60)
+        response = error_page(
+            429,
+            "Too many attempts to log in",
+            f"Try again in {minutes} minute{'s' * (minutes > 1)}.",
+        )
+        response["Retry-After"] = str(seconds)
+        return response
+    return admin.site.login(request)
+
+
+def _seconds_to_wait(request: HttpRequest) -> int:
+    """Count one try; 0 if it may go on."""
+    address = client_address(request)
+    # As one name, however it is written: the database decides which user it is.
+    name = request.POST.get("username", "").strip().casefold()
+    # Counted before the password is looked at, so that tries at the same time count too.
+    seconds = max(
+        _count(request, "log-in by address", counted_as(address), BY_ADDRESS),
+        _count(request, "log-in by name", name, BY_NAME),
+    )
+    if seconds:
+        logger.warning("Too many attempts to log in from %s", address or "an unknown address")
+    return seconds
+
+
+def _count(request: HttpRequest, group: str, key: str, rate: str) -> int:
+    try:
+        usage = get_usage(
+            request, group=group, key=lambda group, request: key, rate=rate, increment=True
+        )
+    except Exception:
+        # Who runs this service must get in when the counters are broken, of all times.
+        logger.exception("An attempt to log in could not be counted; it is let through")
+        return 0
+    return max(1, usage["time_left"]) if usage and usage["should_limit"] else 0

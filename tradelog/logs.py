@@ -1,0 +1,78 @@
+"""Log lines: structured, with the ids of what they are about, and never with a token."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import structlog
+
+from webhooks.credentials import cut_tokens_from_text
+
+
+class TokenlessFormatter(structlog.stdlib.ProcessorFormatter):
+    """A formatter whose lines hold no token, not even in a traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return cut_tokens_from_text(super().format(record))
+
+
+def configuration(*, level: str, lines: str) -> dict[str, Any]:
+    """Django's LOGGING: from `level` on, as `lines` "json" (one object a line) or "console".
+
+    Whatever is bound (structlog.contextvars) while a line is written stands on it: the
+    correlation id, the log entry's id, strategy and symbol. Times are UTC.
+    """
+    renderer: list[Any] = (
+        [_STACK_TRACES, structlog.processors.JSONRenderer(default=str)]
+        if lines == "json"
+        else [structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)]
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {
+                "()": TokenlessFormatter,
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    *renderer,
+                ],
+                "foreign_pre_chain": _ON_EVERY_LINE,
+            }
+        },
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["console"], "level": level},
+        "loggers": {
+            # Without the handler it has by itself, whose lines may hold a token.
+            "django": {"handlers": []},
+            # What is answered is told by django_structlog, with its ids.
+            "django.request": {"level": "CRITICAL"},
+            "psycopg.pool": {"level": "ERROR"},
+        },
+    }
+
+
+#: Without local variables: they may be secrets.
+_STACK_TRACES = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
+_ON_EVERY_LINE: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.ExtraAdder(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+structlog.configure(
+    processors=[
+        structlog.stdlib.filter_by_level,
+        *_ON_EVERY_LINE,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    cache_logger_on_first_use=True,
+)

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from tradelog.serving import CannotServe, serve
+
+
+class Command(BaseCommand):
+    help = (
+        "Serve alerts: starts the embedded database unless DATABASE_URL is set, migrates both "
+        "databases, prints the webhook URL and the alert message, and runs the worker processes "
+        "until Ctrl-C or SIGTERM. Exit status: 0 stopped, 1 could not serve, 2 wrong usage."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--host", default=settings.HOST, help="address to listen on (HOST; now %(default)s)"
+        )
+        parser.add_argument(
+            "--port",
+            type=_port,
+            default=settings.PORT,
+            help="port to listen on (PORT; now %(default)s)",
+        )
+        parser.add_argument(
+            "--workers",
+            type=_count,
+            default=settings.WORKERS,
+            help="worker processes (WORKERS; now %(default)s)",
+        )
+        parser.add_argument(
+            "--threads",
+            type=_count,
+            default=settings.THREADS,
+            help="threads in each of them (THREADS; now %(default)s)",
+        )
+
+    def handle(
+        self, *args: Any, host: str, port: int, workers: int, threads: int, **options: Any
+    ) -> None:
+        try:
+            serve(host=host, port=port, workers=workers, threads=threads, say=self._say)
+        except CannotServe as error:
+            raise CommandError(str(error)) from error
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and 0 < int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 1 to 65535")
+
+
+def _count(text: str) -> int:
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 up")

@@ -1,0 +1,193 @@
+"""Which trades and alerts the Overview is about, as its address says it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
+
+from django import forms
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from trades.models import Trade
+
+#: An order's own time lies between these (webhooks.values.moment).
+_EARLIEST: Final = date(1970, 1, 1)
+_LATEST: Final = date(2200, 12, 31)
+#: Days of alerts that can be chosen, the usual number first.
+ALERT_DAYS: Final = (7, 1, 30)
+#: Trades that are summed up without somebody having asked for their days.
+MOST_TRADES: Final = 30_000
+#: How the address names the trades whose alerts told no currency.
+NO_CURRENCY: Final = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """A choice; what is "" or None is not narrowed down."""
+
+    strategy: str = ""
+    symbol: str = ""
+    #: Days of the user's calendar, both included.
+    first: date | None = None
+    last: date | None = None
+    #: As trades have it; None leaves it to the page.
+    currency: str | None = None
+    with_tests: bool = False
+    alert_days: int = ALERT_DAYS[0]
+
+    def trades(self) -> QuerySet[Trade]:
+        """The trades of the strategy and the symbol, of all times and currencies."""
+        trades = Trade.objects.all()
+        if self.strategy:
+            trades = trades.filter(strategy__name=self.strategy)
+        if self.symbol:
+            trades = trades.filter(symbol=self.symbol)
+        return trades
+
+    def url(self, **changes: Any) -> str:
+        """The address of the same view with these changes."""
+        chosen = replace(self, **changes)
+        parameters = {
+            "strategy": chosen.strategy,
+            "symbol": chosen.symbol,
+            "from": chosen.first.isoformat() if chosen.first else "",
+            "to": chosen.last.isoformat() if chosen.last else "",
+            "currency": NO_CURRENCY if chosen.currency == "" else chosen.currency or "",
+            "tests": "included" if chosen.with_tests else "",
+            "alerts": "" if chosen.alert_days == ALERT_DAYS[0] else str(chosen.alert_days),
+        }
+        told = {name: value for name, value in parameters.items() if value}
+        return reverse("overview") + (f"?{urlencode(told)}" if told else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Days of a calendar, first to last."""
+
+    first: date
+    last: date
+
+    def bounds(self, zone: tzinfo) -> tuple[datetime, datetime]:
+        """From when, and until before when, it lasts."""
+        begin = datetime.combine(self.first, time.min, zone)
+        return begin, datetime.combine(self.last + timedelta(days=1), time.min, zone)
+
+
+def period(filters: Filters, *, reach: Period | None, today: date) -> Period:
+    """The days of the trades to show; `reach` are those of the first and the last trade.
+
+    What is open is bounded by a year: without any bound, the one that ends with the latest
+    trade, so that a log that has been silent for long shows something as well.
+    """
+    if filters.first is not None:
+        return Period(filters.first, filters.last or max(filters.first, today))
+    # An order's own time may lie ahead by a mistake; it must not hide the others.
+    last = filters.last or min(reach.last if reach else today, today)
+    return Period(max(_EARLIEST, last - timedelta(days=364)), last)
+
+
+def shortened(chosen: Period, trades: QuerySet[Trade], zone: tzinfo) -> Period:
+    """The last days of the period that hold no more than so many trades, at least one.
+
+    What nobody asked for in particular is shown at once, however many trades there are.
+    """
+    since, until = chosen.bounds(zone)
+    exits = trades.filter(exit_time__gte=since, exit_time__lt=until).order_by("-exit_time")
+    beyond = list(exits.values_list("exit_time", flat=True)[MOST_TRADES : MOST_TRADES + 1])
+    if not beyond:
+        return chosen
+    first = beyond[0].astimezone(zone).date() + timedelta(days=1)
+    return Period(min(first, chosen.last), chosen.last)
+
+
+class QuickPeriod(NamedTuple):
+    """A period that is one click away."""
+
+    label: str
+    url: str
+
+
+def quick_periods(filters: Filters, reach: Period | None, today: date) -> list[QuickPeriod]:
+    """The usual periods, for the same strategy and symbol."""
+    year_ago = today - timedelta(days=364)
+    usual = {
+        "30 days": Period(today - timedelta(days=29), today),
+        "90 days": Period(today - timedelta(days=89), today),
+        "This year": Period(today.replace(month=1, day=1), today),
+        "12 months": Period(year_ago, today),
+    }
+    if reach is not None:
+        usual["All"] = reach
+    return [
+        QuickPeriod(label, filters.url(first=each.first, last=each.last))
+        for label, each in usual.items()
+    ]
+
+
+class OverviewForm(forms.Form):
+    """The parameters of the Overview's address."""
+
+    strategy = forms.CharField(required=False, max_length=100)
+    symbol = forms.CharField(required=False, max_length=100)
+    currency = forms.CharField(required=False, max_length=20)
+    tests = forms.ChoiceField(
+        required=False,
+        choices=[("", "left out"), ("included", "included")],
+        error_messages={"invalid_choice": "Say “included”, or leave it out."},
+    )
+    alerts = forms.ChoiceField(
+        required=False,
+        choices=[(str(days), str(days)) for days in ALERT_DAYS],
+        error_messages={"invalid_choice": "Alerts are shown of 1, 7 or 30 days."},
+    )
+
+    def __init__(self, parameters: Any, *, strategies: list[str], symbols: list[str]) -> None:
+        super().__init__(parameters)
+        self.strategies, self.symbols = strategies, symbols
+        # By address and label; `from` is no name Python lets a class have.
+        for name in ("from", "to"):
+            self.fields[name] = forms.DateField(
+                required=False,
+                input_formats=["%Y-%m-%d"],
+                error_messages={"invalid": "This is no date; write it as 2026-01-31."},
+            )
+
+    def clean_strategy(self) -> str:
+        strategy: str = self.cleaned_data["strategy"]
+        if strategy and strategy not in self.strategies:
+            raise forms.ValidationError(f"There is no strategy “{strategy}”.")
+        return strategy
+
+    def clean_symbol(self) -> str:
+        symbol: str = self.cleaned_data["symbol"]
+        if symbol and symbol not in self.symbols:
+            raise forms.ValidationError(f"No trade or position is on a symbol “{symbol}”.")
+        return symbol
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        for name in ("from", "to"):
+            day = cleaned.get(name)
+            if day is not None and not _EARLIEST <= day <= _LATEST:
+                self.add_error(name, f"Choose a day from {_EARLIEST} to {_LATEST}.")
+        first, last = cleaned.get("from"), cleaned.get("to")
+        if first and last and first > last:
+            self.add_error("to", "The last day is before the first one.")
+        return cleaned
+
+    def filters(self) -> Filters:
+        """The choice of a valid form."""
+        told = self.cleaned_data
+        currency = told["currency"]
+        return Filters(
+            strategy=told["strategy"],
+            symbol=told["symbol"],
+            first=told["from"],
+            last=told["to"],
+            currency="" if currency == NO_CURRENCY else currency or None,
+            with_tests=told["tests"] == "included",
+            alert_days=int(told["alerts"] or ALERT_DAYS[0]),
+        )

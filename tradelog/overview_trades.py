@@ -1,0 +1,153 @@
+"""The Overview's part on trades: how they turned out, as the page shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta, tzinfo
+from decimal import Decimal
+from typing import Any, Final
+
+from tradelog.overview_filters import Filters, Period, period, shortened
+from tradelog.pnl_calendar import DayCalendar, YearOfMonths, day_calendar, month_calendar
+from trades import performance
+from trades.books import TradedBook
+from trades.performance import EquityPoint, Step, Tally
+from trades.results import MOST_SINGLE_STEPS, Results, results
+
+#: Rows of the table behind the chart of the equity; of more days it tells the months.
+_MOST_DAYS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class EquityRow:
+    """A day, or a month by its first day: what it brought, and where the account stood then."""
+
+    first: date
+    tally: Tally
+    equity: Decimal
+    #: At its end, below the highest end before.
+    drawdown: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class TradesShown:
+    """The trades of one currency in one period."""
+
+    period: Period
+    #: Whether it is shorter than a year because there are so many trades.
+    is_shortened: bool
+    #: Of all currencies, most trades first; empty where there is no trade.
+    currencies: list[Results]
+    #: The one that is shown.
+    results: Results
+    total: Tally
+    #: How many have a trade.
+    days: int
+    curve: list[EquityPoint]
+    max_drawdown: Decimal
+    sharpe: Decimal | None
+    calendar: DayCalendar
+    months: list[YearOfMonths]
+    rows: list[EquityRow]
+    rows_are_months: bool
+    #: The exits of the first and the last trade of the strategy and symbol; None: no trade.
+    reach: Period | None
+
+    @property
+    def discrepancies(self) -> int:
+        """Of all currencies."""
+        return sum(each.discrepancies for each in self.currencies)
+
+    @property
+    def steps_are(self) -> str:
+        """What the equity is looked at after."""
+        number = sum(each.total.trades for each in self.currencies)
+        return "by day" if number > MOST_SINGLE_STEPS else "by trade"
+
+    def narrowed(self, filters: Filters) -> Filters:
+        """The filters for views of less: they stay with the currency that is shown."""
+        several = len(self.currencies) > 1
+        return replace(filters, currency=self.results.currency) if several else filters
+
+    def plotted(self) -> dict[str, Any]:
+        """What the charts draw: seconds since 1970 and amounts. Floats, for drawing alone."""
+        points = self.curve
+        if points:
+            # From nothing, a day before the first step, or where the period begins.
+            first = points[0].moment
+            zone = first.tzinfo
+            begin = datetime.combine(self.period.first, time.min, zone)
+            start = max(begin, first - timedelta(days=1))
+            points = [EquityPoint(start, Decimal(0), Decimal(0)), *points]
+        return {
+            "times": [point.moment.timestamp() for point in points],
+            "equity": [float(point.equity) for point in points],
+            "drawdown": [-float(point.drawdown) for point in points],
+            "currency": self.results.currency,
+        }
+
+
+def trades_shown(
+    filters: Filters, books: list[TradedBook], zone: tzinfo, now: datetime
+) -> TradesShown:
+    """Choose the period and the currency where the address does not, and sum up.
+
+    `books` are all that have trades.
+    """
+    reach = _reach(filters, books, zone)
+    asked = period(filters, reach=reach, today=now.astimezone(zone).date())
+    trades = filters.trades()
+    chosen = asked if filters.first else shortened(asked, trades, zone)
+    since, until = chosen.bounds(zone)
+    currencies = results(trades.filter(exit_time__gte=since, exit_time__lt=until), zone)
+    shown = _of_currency(currencies, filters.currency)
+    days = performance.by_day(shown.steps, zone)
+    curve = performance.equity_curve(shown.steps)
+    by_month = len(days) > _MOST_DAYS
+    return TradesShown(
+        period=chosen,
+        is_shortened=chosen != asked,
+        currencies=currencies,
+        results=shown,
+        total=shown.total,
+        days=len(days),
+        curve=curve,
+        max_drawdown=performance.max_drawdown(curve),
+        sharpe=performance.sharpe_ratio(days),
+        calendar=day_calendar(days, first=chosen.first, last=chosen.last),
+        months=month_calendar(days),
+        rows=_equity_rows(performance.by_month(days) if by_month else days, zone),
+        rows_are_months=by_month,
+        reach=reach,
+    )
+
+
+def _of_currency(currencies: list[Results], asked: str | None) -> Results:
+    for each in currencies:
+        if asked is None or each.currency == asked:
+            return each
+    return Results(asked or "")
+
+
+def _reach(filters: Filters, books: list[TradedBook], zone: tzinfo) -> Period | None:
+    found = [
+        book
+        for book in books
+        if filters.strategy in ("", book.strategy) and filters.symbol in ("", book.symbol)
+    ]
+    if not found:
+        return None
+    first, last = min(book.first for book in found), max(book.last for book in found)
+    return Period(first.astimezone(zone).date(), last.astimezone(zone).date())
+
+
+def _equity_rows(days: Mapping[date, Tally], zone: tzinfo) -> list[EquityRow]:
+    """Latest first."""
+    firsts = sorted(days)
+    steps = [Step(datetime.combine(first, time.min, zone), days[first]) for first in firsts]
+    curve = performance.equity_curve(steps)
+    return [
+        EquityRow(first, days[first], point.equity, point.drawdown)
+        for first, point in reversed(list(zip(firsts, curve, strict=True)))
+    ]

@@ -1,0 +1,192 @@
+"""`make serve`: both databases up and migrated, the first alert explained, the workers running."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import OperationalError, connections
+
+from tradelog import instructions
+from tradelog.access import open_private
+from tradelog.embedded import Cluster, ClusterError
+from tradelog.workers import WorkersFailed, run_workers
+
+logger = logging.getLogger(__name__)
+
+#: Connections that wait to be accepted: a burst at a bar's close, with room.
+BACKLOG = 1024
+
+#: How long the workers of a killed server may still hold its port.
+_LINGER_SECONDS = 15.0
+
+_WATCH_SECONDS = 0.5
+
+
+class CannotServe(Exception):
+    """Serving cannot begin; the message says why and what to do."""
+
+
+def serve(*, host: str, port: int, workers: int, threads: int, say: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM, requests in hand then finished.
+
+    `say` prints a text for the user. Raises CannotServe.
+    """
+    url = instructions.url(host, port)
+    with (
+        sole_server(settings.TRADELOG_DATA, url) as before_was_killed,
+        listen(host, port, patience=_LINGER_SECONDS if before_was_killed else 0) as listener,
+        _embedded_database(),
+    ):
+        _migrate_log()
+        if not _migrate_main():
+            say("The database is out of reach; until it is back, alerts wait in the log.")
+            threading.Thread(target=_migrate_when_back, name="migrate", daemon=True).start()
+        say(instructions.text(url))
+        _close_databases()
+        try:
+            run_workers(listener, "tradelog.wsgi:application", workers=workers, threads=threads)
+        except WorkersFailed as error:
+            raise CannotServe(str(error)) from error
+
+
+@contextmanager
+def sole_server(data: Path, url: str) -> Iterator[bool]:
+    """Be the one server of a data folder; yields whether the one before was killed.
+
+    Raises CannotServe if another one runs. Its process ends the claim, however it ends.
+    """
+    try:
+        claim = open_private(data / "serve.lock")
+    except PermissionError as error:
+        raise CannotServe(f"{error.filename} belongs to another user") from error
+    with claim:
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CannotServe(
+                f"tradelog is already being served from this folder ({claim.read().decode()})."
+            ) from None
+        before_was_killed = bool(claim.read())
+        claim.seek(0)
+        claim.truncate()
+        claim.write(f"{url}, process {os.getpid()}".encode())
+        try:
+            yield before_was_killed
+        finally:
+            claim.truncate(0)
+
+
+def listen(host: str, port: int, *, patience: float = 0) -> socket.socket:
+    """A listening socket; waits up to `patience` seconds for a port that is still taken.
+
+    Raises CannotServe.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            family, _, _, _, address = found[0]
+            # Without SO_REUSEPORT, which would let two servers share a port unnoticed.
+            return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
+                time.sleep(0.1)  # Nothing tells when a port comes free.
+                continue
+            raise CannotServe(_why_not(error, host, port)) from error
+
+
+def _why_not(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"Port {port} on {host} is taken by another program. "
+            f"Choose another one, for example: make serve PORT={port + 1}"
+        )
+    if error.errno == errno.EACCES:
+        return (
+            f"Port {port} is for root alone. Keep to 8000 and let a reverse proxy "
+            "or a tunnel listen on 80 and 443 (README.md)."
+        )
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return f"HOST is {host!r}, which is no address of this machine."
+    return f"Cannot listen on {host}, port {port}: {error.strerror}."
+
+
+@contextmanager
+def _embedded_database() -> Iterator[None]:
+    """Hold the embedded PostgreSQL, if it is ours to run, and start it again if it dies."""
+    if not settings.EMBEDDED_POSTGRES:
+        yield
+        return
+    cluster = Cluster(settings.TRADELOG_DATA / "postgres")
+    try:
+        cluster.hold()
+    except ClusterError as error:
+        raise CannotServe(str(error)) from error
+    leaving = threading.Event()
+    watch = threading.Thread(target=_keep_running, args=(cluster, leaving), name="postgres-watch")
+    watch.start()
+    try:
+        yield
+    finally:
+        leaving.set()
+        watch.join()
+
+
+def _keep_running(cluster: Cluster, leaving: threading.Event) -> None:
+    while not leaving.wait(_WATCH_SECONDS):
+        if not cluster.is_running():
+            logger.error("The embedded PostgreSQL has died; it is started again")
+            try:
+                cluster.start()
+            except ClusterError:
+                logger.exception("The embedded PostgreSQL does not come back")
+
+
+def _migrate(alias: str) -> None:
+    call_command("migrate", database=alias, verbosity=0, interactive=False)
+
+
+def _migrate_log() -> None:
+    try:
+        _migrate("wal")
+    except OperationalError as error:
+        raise CannotServe(
+            f"The write-ahead log cannot be opened: {str(error).strip()}\n"
+            "It is what WAL_DATABASE_URL names, or else a file in TRADELOG_DATA."
+        ) from error
+
+
+def _migrate_main() -> bool:
+    """Bring the main database up to date; tell whether it could be reached."""
+    try:
+        _migrate("default")
+    except OperationalError:
+        return False
+    return True
+
+
+def _migrate_when_back() -> None:
+    # Alerts must be taken from the first second on, database or not.
+    while not _migrate_main():
+        time.sleep(_WATCH_SECONDS)
+    logger.info("The database is back, and up to date")
+    _close_databases()
+
+
+def _close_databases() -> None:
+    """The workers have connections of their own."""
+    for connection in connections.all():
+        connection.close()
+        if close_pool := getattr(connection, "close_pool", None):
+            close_pool()

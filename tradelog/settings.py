@@ -1,0 +1,338 @@
+"""Settings, read from the environment or `.env`. Each stands here once, with its meaning.
+
+docs/settings.md is the same list for those who run the service.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import environ
+from csp import constants as csp
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+from deadline import PunctualConnection
+from tradelog import embedded, logs
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+env.read_env(BASE_DIR / ".env")
+
+# --- The service -------------------------------------------------------------
+
+#: Refused by a system check (tradelog.E001) outside DEBUG; `make serve` writes a fresh one.
+INSECURE_SECRET_KEY = "insecure-no-secret-key-was-set"
+SECRET_KEY = env.str("SECRET_KEY", default=INSECURE_SECRET_KEY)
+DEBUG = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+HOST = env.str("HOST", default="127.0.0.1")
+PORT = env.int("PORT", default=8000)
+#: Worker processes, and threads in each. A thread waits on the database most of
+#: its time, so there may be many more of them than cores.
+WORKERS = env.int("WORKERS", default=2)
+THREADS = env.int("THREADS", default=32)
+
+#: The folder for what the service keeps on disk: the log, the embedded database.
+TRADELOG_DATA = Path(env.str("TRADELOG_DATA", default=str(BASE_DIR / "data")))
+if not TRADELOG_DATA.is_absolute():
+    TRADELOG_DATA = BASE_DIR / TRADELOG_DATA
+TRADELOG_DATA.mkdir(parents=True, exist_ok=True)
+#: Where `manage.py backup` puts its files.
+BACKUP_DIR = BASE_DIR / (env.str("BACKUP_DIR", default="") or TRADELOG_DATA.parent / "backups")
+
+# --- The front door ----------------------------------------------------------
+
+#: `token`, `name:token` or `name:token:strategy1|strategy2`, comma-separated.
+WEBHOOK_TOKENS: list[str] = env.list("WEBHOOK_TOKENS", default=[])
+#: Requests from one address without a valid token, and those with one, counted apart.
+WEBHOOK_RATE = env.str("WEBHOOK_RATE", default="60/m")
+WEBHOOK_TOKEN_RATE: str = env.str("WEBHOOK_TOKEN_RATE", default="") or WEBHOOK_RATE
+#: CIDRs that may post alerts; empty: any.
+WEBHOOK_ALLOWED_IPS: list[str] = env.list("WEBHOOK_ALLOWED_IPS", default=[])
+#: Whether people and TradingView reach the service by https, through a proxy.
+BEHIND_TLS = env.bool("BEHIND_TLS", default=False)
+#: CIDRs whose X-Forwarded-For and X-Forwarded-Proto are believed; a proxy with TLS runs
+#: on this machine unless it is said otherwise.
+TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[]) or (
+    ["127.0.0.1", "::1"] if BEHIND_TLS else []
+)
+#: Bytes an alert may have.
+WEBHOOK_MAX_BYTES = 64 * 1024
+
+# --- The pipeline ------------------------------------------------------------
+
+#: How long an exit waits for its entry.
+PARK_SECONDS = env.int("PARK_SECONDS", default=60)
+#: How far apart two like messages without a time may be and still be one alert.
+DUPLICATE_SECONDS = env.int("DUPLICATE_SECONDS", default=60)
+#: How far reported and calculated P&L may differ, in quote currency.
+PNL_TOLERANCE = Decimal(env.str("PNL_TOLERANCE", default="0.01"))
+#: How long a claim on a log entry holds once its process has died.
+LEASE_SECONDS = env.float("LEASE_SECONDS", default=10)
+#: How long an alert may take from the request to its answer, whatever hangs. TradingView
+#: gives up after 3 seconds; the rest is for the way there and back.
+ANSWER_SECONDS = env.float("ANSWER_SECONDS", default=2.3)
+#: The main database is taken for away after this many failures in a row, and asked
+#: again, by one thread, after this many seconds.
+BREAKER_FAILURES = env.int("BREAKER_FAILURES", default=5)
+BREAKER_RESET_SECONDS = env.float("BREAKER_RESET_SECONDS", default=2)
+
+#: How many days settled log entries and rejected alerts are kept (`manage.py prune`).
+RETENTION_DAYS = env.int("RETENTION_DAYS", default=90)
+
+#: What the trail of alerts is hashed under (docs/trail.md); changed, it cannot be verified.
+TRAIL_KEY = env.str("TRAIL_KEY", default="") or SECRET_KEY
+
+# --- Databases ---------------------------------------------------------------
+
+
+def _on_postgresql(database: dict[str, Any]) -> dict[str, Any]:
+    """A PostgreSQL, with a pool because the server's threads come and go."""
+    return {
+        **database,
+        # A socket's folder is written %2Fso, as libpq has it; django-environ leaves it so.
+        "HOST": unquote(database.get("HOST") or ""),
+        "OPTIONS": {
+            "connect_timeout": 2,
+            # A peer that is gone without a word is noticed.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            **database.get("OPTIONS", {}),
+            "pool": {
+                "min_size": 0,
+                # One connection a thread at most.
+                "max_size": THREADS + 4,
+                # Not under a request's deadline, so short; the pipeline tries again while it may.
+                "timeout": 0.5,
+                "max_idle": 60,
+                # By itself the pool tries for minutes, at longer and longer intervals,
+                # and meanwhile opens no other connection: the database would be back
+                # long before we noticed.
+                "reconnect_timeout": 2,
+                "connection_class": PunctualConnection,
+            },
+        },
+    }
+
+
+#: Where DATABASE_URL is not set, PostgreSQL runs in TRADELOG_DATA.
+EMBEDDED_POSTGRES = not env.str("DATABASE_URL", default="")
+MAIN_DATABASE = _on_postgresql(
+    embedded.Cluster(TRADELOG_DATA / "postgres").database
+    if EMBEDDED_POSTGRES
+    else env.db_url("DATABASE_URL")
+)
+
+LOG_DATABASE: dict[str, Any] = env.db_url_config(
+    env.str("WAL_DATABASE_URL", default="") or f"sqlite:///{TRADELOG_DATA / 'wal.sqlite3'}"
+)
+if LOG_DATABASE["ENGINE"] == "django.db.backends.sqlite3":
+    # Kept open: opening a SQLite file costs more than the append.
+    LOG_DATABASE["CONN_MAX_AGE"] = None
+    LOG_DATABASE["OPTIONS"] = {
+        # IMMEDIATE: a transaction that reads first and writes later would otherwise
+        # fail with "database is locked" instead of waiting its turn.
+        "transaction_mode": "IMMEDIATE",
+        # Shorter than a caller waits (wal.journal.PATIENCE), so that it learns why.
+        "timeout": 1,
+        # FULL: a commit returns when the entry is on disk, not when it is in a cache.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+    # A file, so that the threads and processes of a test see one log.
+    LOG_DATABASE["TEST"] = {"NAME": str(TRADELOG_DATA / "test_wal.sqlite3")}
+elif LOG_DATABASE["ENGINE"] == "django.db.backends.postgresql":
+    # A connection that was cut would refuse an alert before the next one is tried.
+    LOG_DATABASE = {**_on_postgresql(LOG_DATABASE), "CONN_HEALTH_CHECKS": True}
+
+DATABASES = {"default": MAIN_DATABASE, "wal": LOG_DATABASE}
+DATABASE_ROUTERS = ["tradelog.router.LogRouter"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Rate counters -----------------------------------------------------------
+
+CACHE_URL = env.str("CACHE_URL", default="")
+CACHES = {
+    "default": {
+        # Valkey speaks Redis; only the scheme is another.
+        **env.cache_url_config(re.sub(r"\Avalkey", "redis", CACHE_URL)),
+        # An alert waits for its count no longer than this, twice; then it goes uncounted.
+        "OPTIONS": {"socket_connect_timeout": 0.3, "socket_timeout": 0.3},
+    }
+    if CACHE_URL
+    # Counts must hold across worker processes and with the main database down.
+    else {
+        "BACKEND": "tradelog.counters.SharedCounters",
+        "LOCATION": str(TRADELOG_DATA / "counters.sqlite3"),
+    }
+}
+SILENCED_SYSTEM_CHECKS = [
+    # The library knows neither Django's own Redis backend (E003 does not name it, W001
+    # does) nor ours; both count atomically, which is what the check is about.
+    "django_ratelimit.W001",
+    # HSTS for all names below ours, and in the browsers' own list: both reach beyond
+    # this service, and are hard to take back.
+    "security.W005",
+    "security.W021",
+]
+
+# --- Browsers ----------------------------------------------------------------
+
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
+SECURE_SSL_REDIRECT = BEHIND_TLS
+# Who sends alerts follows no redirect, and who asks for the health asks the port itself.
+SECURE_REDIRECT_EXEMPT = [r"^webhook(/|$)", r"^health/", r"^metrics"]
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if BEHIND_TLS else 0
+if BEHIND_TLS:
+    # Taken out of requests that come from no proxy of ours (tradelog.forwarded).
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CSRF_FAILURE_VIEW = "tradelog.handlers.form_refused"
+FILE_UPLOAD_HANDLERS = [
+    # Before those that keep a file, so that none larger than any page takes is kept.
+    "tradelog.uploads.BoundedUploadHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [csp.SELF],
+        "base-uri": [csp.NONE],
+        "form-action": [csp.SELF],
+        "frame-ancestors": [csp.NONE],
+        "object-src": [csp.NONE],
+    }
+}
+
+# --- Django ------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    # First, since some of its templates stand in for those of others.
+    "tradelog",
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.import_export",
+    "import_export",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_ratelimit",
+    "csp",
+    "wal",
+    "trades",
+    "positions",
+    "webhooks",
+]
+
+MIDDLEWARE = [
+    "tradelog.correlation.CorrelationMiddleware",
+    "tradelog.forwarded.ForwardedProtocolMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "tradelog.outage.OutageMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "tradelog.timezones.TimeZoneMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "tradelog.urls"
+WSGI_APPLICATION = "tradelog.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+            "libraries": {"shown": "audit.shown_filters"},
+        },
+    }
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "webhooks.views.answer_fault",
+    "UNAUTHENTICATED_USER": None,
+}
+
+#: The admin's looks (django-unfold); its colours are in tradelog/static/tradelog/colours.css.
+UNFOLD = {
+    "SITE_TITLE": "tradelog",
+    "SITE_HEADER": "tradelog",
+    "SITE_SYMBOL": "candlestick_chart",
+    "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("tradelog/favicon.svg"),
+        }
+    ],
+    "SIDEBAR": {"navigation": "tradelog.sidebar.navigation"},
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+            {"title": "Time zone", "link": reverse_lazy("time-zone")},
+        ]
+    },
+}
+
+LANGUAGE_CODE = "en-us"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "static/"
+# Served from the installed packages: nothing to collect before the first start.
+WHITENOISE_USE_FINDERS = True
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "overview"
+
+# --- Log lines ---------------------------------------------------------------
+
+LOGGING = logs.configuration(
+    #: The least severe lines that are written.
+    level=env.str("LOG_LEVEL", default="INFO"),
+    #: `console` for people, `json` for machines: one object a line.
+    lines=env.str("LOG_FORMAT", default="console"),
+)
+# What was answered is worth a line where something is wrong; pages and alerts that went
+# well are not. Who asked is never looked up for a line: it would take the database.
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_STATUS_2XX_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_STATUS_DEFAULT_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO
+DJANGO_STRUCTLOG_STATUS_5XX_LOG_LEVEL = logging.INFO
+DJANGO_STRUCTLOG_USER_ID_FIELD = None
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False

@@ -1,0 +1,23 @@
+"""Addresses of the Overview's other views: {% load overview %}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+
+from tradelog.overview_filters import Filters
+
+register = template.Library()
+
+
+@register.simple_tag
+def narrowed(filters: Filters, parameter: str, value: Any) -> str:
+    """The same view, of this strategy or symbol, or in this currency."""
+    return filters.url(**{parameter: value})
+
+
+@register.simple_tag
+def within(filters: Filters, cell: Any) -> str:
+    """The same view, of the days of a calendar's cell."""
+    return filters.url(first=cell.first, last=cell.last)

@@ -1,0 +1,30 @@
+"""What the pages of trades and alerts tell: {% load stories %}."""
+
+from __future__ import annotations
+
+from django import template
+
+from tradelog.alert_messages import ALERT_MESSAGE
+from trades.models import Trade
+from webhooks.models import WebhookLog
+from webhooks.story import AlertStory, TradeStory, story_of_alert, story_of_trade
+
+register = template.Library()
+
+
+@register.simple_tag
+def trade_story(trade: Trade) -> TradeStory:
+    """{% trade_story trade as story %}"""
+    return story_of_trade(trade)
+
+
+@register.simple_tag
+def alert_story(log: WebhookLog) -> AlertStory:
+    """{% alert_story log as story %}"""
+    return story_of_alert(log)
+
+
+@register.simple_tag
+def alert_message() -> str:
+    """The message for TradingView's alert dialog."""
+    return ALERT_MESSAGE

@@ -1,0 +1,34 @@
+from django.contrib import admin
+from django.urls import include, path, re_path
+
+from tradelog.alert_builder import alert_builder, reveal_token
+from tradelog.compare_export import compare_export, import_export_of, undo_import
+from tradelog.health import live, ready
+from tradelog.login import log_in
+from tradelog.overview import overview
+from tradelog.time_zone_page import time_zone
+from webhooks.views import AlertView
+
+admin.site.index_title = "Trades, positions, alerts"
+
+urlpatterns = [
+    path("", overview, name="overview"),
+    path("alert-builder/", alert_builder, name="alert-builder"),
+    path("alert-builder/token/", reveal_token, name="reveal-token"),
+    path("compare-export/", compare_export, name="compare-export"),
+    path("compare-export/import/", import_export_of, name="import-export-of"),
+    path("compare-export/undo/<int:batch_id>/", undo_import, name="undo-import"),
+    path("time-zone/", time_zone, name="time-zone"),
+    re_path(r"^webhook$", AlertView.as_view()),
+    path("webhook/", include("webhooks.urls")),
+    path("health/live", live, name="live"),
+    path("health/ready", ready, name="ready"),
+    # Before the admin's own, which it leads to.
+    path("admin/login/", log_in),
+    path("admin/", admin.site.urls),
+]
+
+handler400 = "tradelog.handlers.bad_request"
+handler403 = "tradelog.handlers.forbidden"
+handler404 = "tradelog.handlers.not_found"
+handler500 = "tradelog.handlers.failed"

@@ -1,0 +1,164 @@
+"""Whether everything is logged, in plain words. Pure, but for the addresses of pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from tradelog.figures import age
+from wal.backlog import Backlog
+from wal.models import EntryStatus
+from webhooks.models import LogStatus
+from webhooks.traffic import Asked, Traffic
+
+#: An alert that waits longer than this is held up by something.
+_SOON: Final = timedelta(seconds=60)
+
+
+class Severity(StrEnum):
+    GOOD = "good"
+    #: Something to look at; nothing is lost.
+    ATTENTION = "attention"
+    #: A trade may be missing or wrong.
+    TROUBLE = "trouble"
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One thing that is not as it should be."""
+
+    severity: Severity
+    text: str
+    #: Where to see it; "" where no page shows it.
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    severity: Severity
+    text: str
+    #: The gravest first.
+    remarks: tuple[Remark, ...]
+
+
+def verdict(
+    *,
+    traffic: Traffic,
+    backlog: Backlog | None,
+    discrepancies: int,
+    asked: Asked,
+    parking: timedelta,
+    now: datetime,
+) -> Verdict:
+    """Judge the alerts that were asked for, what waits now, and the trades shown.
+
+    Without a backlog the log cannot be read. `parking` is how long an exit may wait for
+    its entry.
+    """
+    remarks = [
+        *_of_log(backlog, parking=parking, now=now),
+        *_of_alerts(traffic, asked),
+        *_of_trades(discrepancies),
+    ]
+    remarks.sort(key=lambda remark: remark.severity is not Severity.TROUBLE)
+    if remarks:
+        number = len(remarks)
+        text = f"{number} thing{'s' * (number > 1)} need{'s' * (number == 1)} a look"
+        return Verdict(remarks[0].severity, text, tuple(remarks))
+    days = (asked.until - asked.since).days
+    within = f"in the last {days} days" if days > 1 else "in the last 24 hours"
+    waiting = backlog.entries if backlog else 0
+    if not traffic.alerts:
+        return Verdict(Severity.GOOD, f"No alert came {within}; nothing waits", ())
+    return Verdict(
+        Severity.GOOD,
+        f"Everything is logged: {_number(traffic.alerts, 'alert')} {within}, "
+        f"{waiting} waiting, 0 failed, 0 drifted",
+        (),
+    )
+
+
+def _of_log(backlog: Backlog | None, *, parking: timedelta, now: datetime) -> Iterator[Remark]:
+    if backlog is None:
+        yield Remark(
+            Severity.TROUBLE,
+            "The write-ahead log cannot be read: how much waits there is not known, and while "
+            "it cannot be written, alerts are not accepted",
+        )
+        return
+    for waiting in backlog.waiting:
+        patience = parking + _SOON if waiting.status is EntryStatus.PARKED else _SOON
+        if waiting.oldest is None or now - waiting.oldest <= patience:
+            continue
+        words = {
+            EntryStatus.PENDING: "in the log for its effect",
+            EntryStatus.PROCESSING: "in the log, taken up and not finished",
+            EntryStatus.PARKED: "for the entry it belongs to",
+        }[waiting.status]
+        waits = "waits" if waiting.entries == 1 else "wait, the oldest"
+        yield Remark(
+            Severity.TROUBLE,
+            f"{_number(waiting.entries, 'alert')} {waits} since "
+            f"{age(now - waiting.oldest)} {words}",
+            _list("wal_entry", status__exact=waiting.status),
+        )
+    if backlog.refused:
+        once = backlog.refused == 1
+        yield Remark(
+            Severity.TROUBLE,
+            ("An alert was refused by rate once" if once else "Alerts were refused by rate ")
+            + ("" if once else f"{backlog.refused:,} times")
+            + "; TradingView sends each again three times, and then never",
+            _list("wal_refusal"),
+        )
+
+
+def _of_alerts(traffic: Traffic, asked: Asked) -> Iterator[Remark]:
+    for number, status, words in (
+        (traffic.failed, LogStatus.FAILED, "failed: understood, and never applicable"),
+        (traffic.rejected, LogStatus.REJECTED, "rejected: not understood, or not allowed"),
+    ):
+        if number:
+            yield Remark(
+                Severity.TROUBLE,
+                f"{_number(number, 'alert')} {words}",
+                _alerts(asked, status__exact=status),
+            )
+    if traffic.drifted:
+        yield Remark(
+            Severity.TROUBLE,
+            f"{_number(traffic.drifted, 'alert')} drifted: TradingView's position was another "
+            "than the one logged",
+            _alerts(asked, drift__exact=1),
+        )
+
+
+def _of_trades(discrepancies: int) -> Iterator[Remark]:
+    if discrepancies:
+        yield Remark(
+            Severity.ATTENTION,
+            f"{_number(discrepancies, 'trade')} shown here "
+            f"{'has' if discrepancies == 1 else 'have'} another P&L than the alert reported",
+            _list("trades_trade", discrepancy="yes"),
+        )
+
+
+def _alerts(asked: Asked, **parameters: object) -> str:
+    if not asked.with_tests:
+        parameters["is_test__exact"] = 0
+    return _list("webhooks_webhooklog", **parameters)
+
+
+def _list(model: str, **parameters: object) -> str:
+    address = reverse(f"admin:{model}_changelist")
+    return f"{address}?{urlencode(parameters)}" if parameters else address
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"

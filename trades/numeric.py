@@ -1,0 +1,38 @@
+"""Exact arithmetic: a context that never rounds, and sharing out without loss."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from decimal import Clamped, Context, Decimal, Inexact, Overflow, localcontext
+
+#: Prices and quantities have at most 18 digits before the point and 18 after it
+#: (webhooks.payload refuses more), so a product of three has 108; sums need a few more.
+_EXACT = Context(prec=150, traps=[Inexact, Overflow, Clamped])
+
+
+def exactly() -> AbstractContextManager[Context]:
+    """Arithmetic that raises decimal.Inexact where it would otherwise round.
+
+    Python's default context rounds to 28 digits, which a quantity with 18
+    decimals times a price exceeds.
+    """
+    return localcontext(_EXACT)
+
+
+def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+    """`amount` × `part` / `whole`, rounded to 18 decimals; the whole of it if part is whole.
+
+    Whoever divides an amount gives the last part what is left, so that the parts
+    add up.
+    """
+    if part == whole:
+        return amount
+    with localcontext(Context(prec=150)):
+        return plain((amount * part / whole).quantize(Decimal(1).scaleb(-18)))
+
+
+def plain(number: Decimal) -> Decimal:
+    """The same number without trailing zeros or exponent: 1.500 is 1.5, 1E+2 is 100."""
+    with exactly():
+        number = number.normalize()
+        return number.quantize(Decimal(1)) if number == number.to_integral_value() else number

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class WalConfig(AppConfig):
+    name = "wal"
+    verbose_name = "Write-ahead log"

@@ -1,0 +1,77 @@
+"""What the log still holds: entries that wait, entries that failed, alerts that came twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Min
+
+from wal import journal
+from wal.models import UNSETTLED, Entry, EntryStatus, Refusal
+from wal.writer import ALIAS
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The entries of one state."""
+
+    status: EntryStatus
+    entries: int
+    #: UTC; None where there are none.
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What the log holds now, and what it noted since some time."""
+
+    #: Those that still want their effect, or wait for their entry.
+    waiting: tuple[Waiting, ...]
+    #: Since the time asked for.
+    failed: int
+    duplicates: int
+    refused: int
+
+    @property
+    def entries(self) -> int:
+        """How many still want their effect."""
+        return sum(each.entries for each in self.waiting)
+
+    @property
+    def oldest(self) -> datetime | None:
+        """UTC; when the oldest of them came."""
+        return min((each.oldest for each in self.waiting if each.oldest), default=None)
+
+
+def backlog(*, since: datetime, until: datetime) -> Backlog:
+    """Read it from the log's database; raises what that raises.
+
+    `since` and `until` bound what was received when; what waits now is counted whatever
+    its age.
+    """
+    entries = Entry.objects.using(ALIAS)
+    received = {"received_at__gte": since, "received_at__lt": until}
+    found = {
+        row["status"]: row
+        # Two queries, since each has an index that holds its states alone.
+        for waiting in (journal.unsettled(), entries.filter(status=EntryStatus.PARKED))
+        for row in waiting.values("status")
+        .annotate(entries=Count("id"), oldest=Min("received_at"))
+        .order_by()
+    }
+    return Backlog(
+        waiting=tuple(
+            Waiting(
+                status,
+                found[status]["entries"] if status in found else 0,
+                found[status]["oldest"] if status in found else None,
+            )
+            for status in (*UNSETTLED, EntryStatus.PARKED)
+        ),
+        failed=entries.filter(status=EntryStatus.FAILED, **received).count(),
+        duplicates=entries.filter(status=EntryStatus.DUPLICATE, **received).count(),
+        refused=Refusal.objects.using(ALIAS)
+        .filter(refused_at__gte=since, refused_at__lt=until)
+        .count(),
+    )

@@ -1,0 +1,220 @@
+"""Append, claim, settle: the whole life of a log entry.
+
+Every write goes through this process's writer (`wal.writer`); reads do not wait
+for it. Times are aware UTC.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import TimeoutError as WriteTimeout
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.db.models import BooleanField, F, Q, QuerySet
+from django.db.models.expressions import RawSQL
+from django.utils import timezone
+
+import deadline
+from faults import LogUnavailable
+from wal.models import UNSETTLED, Entry, EntryStatus
+from wal.writer import ALIAS, writer
+
+T = TypeVar("T")
+
+#: Seconds a caller waits for its write; TradingView itself waits for 3.
+PATIENCE = 2.0
+
+#: As the index of unsettled entries is written: by parameters SQLite does not see that a
+#: query is about its rows, and reads the whole log.
+_IS_UNSETTLED = RawSQL(
+    "status IN ({})".format(", ".join(f"'{status}'" for status in UNSETTLED)),
+    (),
+    output_field=BooleanField(),
+)
+
+_HERE = f"{socket.gethostname()[:32]}/{uuid.uuid4().hex[:12]}"
+
+
+def owner() -> str:
+    """The name under which this process claims entries; never used by another one."""
+    return f"{_HERE}/{os.getpid()}"
+
+
+def append(
+    body: bytes, *, correlation_id: uuid.UUID, received_at: datetime, envelope: dict[str, Any]
+) -> Entry:
+    """Put an alert on disk and claim it for this process; durable on return.
+
+    It is born claimed because whoever appends is about to apply it: that saves
+    a write, and its claim ends like any other if the process dies.
+
+    Raises LogUnavailable, and then nothing was accepted.
+    """
+    entry = Entry(
+        correlation_id=correlation_id,
+        body=body,
+        envelope=envelope,
+        received_at=received_at,
+        status=EntryStatus.PROCESSING,
+        attempts=1,
+        claimed_by=owner(),
+        claimed_until=timezone.now() + timedelta(seconds=settings.LEASE_SECONDS),
+    )
+
+    def insert() -> None:
+        entry.pk = None  # The writer may run it again, after a batch was rolled back.
+        entry.save(force_insert=True, using=ALIAS)
+
+    try:
+        _write(insert, durable=True)
+    except (DatabaseError, WriteTimeout) as error:
+        raise LogUnavailable from error
+    return entry
+
+
+def claim(entry_id: int, *, among: Iterable[EntryStatus] = (EntryStatus.PENDING,)) -> bool:
+    """Take an entry, unless another process holds it; tell whether it is ours now.
+
+    An entry whose claim has expired may always be taken: its process is dead, or
+    so slow that what it still does is refused by the main database.
+    """
+    now = timezone.now()
+    free = Q(status__in=tuple(among)) | Q(status=EntryStatus.PROCESSING, claimed_until__lt=now)
+    taken = _write(
+        lambda: (
+            Entry.objects.using(ALIAS)
+            .filter(free, pk=entry_id)
+            .update(
+                status=EntryStatus.PROCESSING,
+                attempts=F("attempts") + 1,
+                claimed_by=owner(),
+                claimed_until=now + timedelta(seconds=settings.LEASE_SECONDS),
+            )
+        )
+    )
+    return taken == 1
+
+
+def settle(
+    entry_id: int,
+    status: EntryStatus,
+    *,
+    webhook_log_id: int | None,
+    book: str,
+    error: str = "",
+    correlation_id: uuid.UUID | None = None,
+) -> None:
+    """Say what became of an entry. Losing this mark is harmless: replay makes it again."""
+    entries = Entry.objects.using(ALIAS).filter(pk=entry_id)
+    if correlation_id is not None:
+        entries = entries.filter(correlation_id=correlation_id)
+    _note(
+        lambda: entries.update(
+            status=status,
+            webhook_log_id=webhook_log_id,
+            book=book,
+            last_error=error,
+            settled_at=None if status == EntryStatus.PARKED else timezone.now(),
+            claimed_by="",
+            claimed_until=None,
+        )
+    )
+
+
+def release(entry_id: int, *, book: str, error: str) -> None:
+    """Give a claimed entry back, so that the next one to come by applies it."""
+    _note(
+        lambda: (
+            Entry.objects.using(ALIAS)
+            .filter(pk=entry_id, status=EntryStatus.PROCESSING, claimed_by=owner())
+            .update(
+                status=EntryStatus.PENDING,
+                book=book,
+                last_error=error,
+                claimed_by="",
+                claimed_until=None,
+            )
+        )
+    )
+
+
+def release_own() -> None:
+    """Give back whatever this process still holds; it is about to end."""
+    _write(
+        lambda: (
+            Entry.objects.using(ALIAS)
+            .filter(status=EntryStatus.PROCESSING, claimed_by=owner())
+            .update(status=EntryStatus.PENDING, claimed_by="", claimed_until=None)
+        )
+    )
+
+
+def label(entry_id: int, book: str) -> None:
+    """Note the book of an entry that was found without one."""
+    writer().submit(
+        lambda: Entry.objects.using(ALIAS).filter(pk=entry_id).update(book=book), durable=False
+    )
+
+
+def check_writable() -> None:
+    """Raise what keeps an entry from being appended now, if anything does."""
+    # It takes the same turn and the same lock as an append, and changes nothing.
+    _write(lambda: Entry.objects.using(ALIAS).filter(pk=0).update(attempts=F("attempts")))
+
+
+def unsettled(book: str | None = None, *, up_to: int | None = None) -> QuerySet[Entry]:
+    """Entries that still want their effect, oldest first.
+
+    With a book: that book's, and those nobody has read yet, which may be its too.
+    """
+    entries = Entry.objects.using(ALIAS).filter(_IS_UNSETTLED).order_by("id")
+    if book is not None:
+        entries = entries.filter(book__in=("", book))
+    if up_to is not None:
+        entries = entries.filter(pk__lte=up_to)
+    return entries
+
+
+def walk(entries: QuerySet[Entry], *, step: int = 100) -> Iterator[Entry]:
+    """The entries in the order of their ids, read a step at a time.
+
+    Between steps nothing stays open: a cursor held over many entries would keep
+    SQLite showing this thread the log as it was when it began, claims included.
+    """
+    last = 0
+    while found := list(entries.filter(pk__gt=last).order_by("id")[:step]):
+        yield from found
+        last = found[-1].pk
+
+
+def parked(*, received_before: datetime) -> QuerySet[Entry]:
+    """Exits that have waited for their entry since before that time, oldest first."""
+    return (
+        Entry.objects.using(ALIAS)
+        .filter(status=EntryStatus.PARKED, received_at__lt=received_before)
+        .order_by("id")
+    )
+
+
+def _write(statement: Callable[[], T], *, durable: bool = False) -> T:
+    """Write, or see to it that nothing is written: who asked may be gone by then."""
+    done = writer().submit(statement, durable=durable)
+    try:
+        return done.result(timeout=deadline.left(PATIENCE))
+    except WriteTimeout:
+        done.cancel()
+        raise
+
+
+def _note(statement: Callable[[], object]) -> None:
+    """Write what is true whenever it is written; wait for it as long as there is time."""
+    done = writer().submit(statement, durable=False)
+    with suppress(WriteTimeout):
+        done.result(timeout=deadline.left(PATIENCE))

@@ -1,0 +1,134 @@
+"""The one writer of a process: writes that wait together are committed together."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
+
+from wal.turn import Turnstile
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+ALIAS = "wal"
+
+#: The most writes in one transaction: what arrives in the time of one fsync is far
+#: less, and a bound keeps the wait of the first in the batch short.
+MOST_TOGETHER = 256
+
+#: An advisory lock of the PostgreSQL that holds the log, if it does: "tlog" in ASCII.
+POSTGRES_TURN = 0x746C6F67
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    #: Runs inside the writer's transaction; what it returns is the caller's result.
+    statement: Callable[[], Any]
+    #: Whether its commit must be on disk before the caller goes on.
+    durable: bool
+    done: Future[Any]
+
+
+class Writer:
+    """Runs writes to the log on a thread of its own, in the order they were asked for.
+
+    A thread that wants to write waits for the batch in progress and is in the next
+    one, so no append starves, and one fsync serves all who waited for it.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: SimpleQueue[_Write] = SimpleQueue()
+        self._turnstile: Turnstile | None = None
+        self._synchronous = ""
+        threading.Thread(target=self._run, name="log-writer", daemon=True).start()
+
+    def submit(self, statement: Callable[[], T], *, durable: bool) -> Future[T]:
+        """Ask for a write; the future holds its result, or the database's exception."""
+        done: Future[T] = Future()
+        self._waiting.put(_Write(statement, durable, done))
+        return done
+
+    def _run(self) -> None:
+        while True:
+            batch = [self._waiting.get()]
+            try:
+                while len(batch) < MOST_TOGETHER:
+                    batch.append(self._waiting.get_nowait())
+            except Empty:
+                pass
+            # Who gave up waiting has been told that nothing was accepted.
+            self._commit([write for write in batch if write.done.set_running_or_notify_cancel()])
+
+    def _commit(self, batch: list[_Write]) -> None:
+        if not batch:
+            return
+        try:
+            with self._turn(durable=any(write.durable for write in batch)):
+                results = [write.statement() for write in batch]
+        except (OperationalError, InterfaceError) as error:
+            # The database itself: full, locked, read-only, gone. Nothing was written,
+            # and trying each write alone would only wait as often.
+            connections[ALIAS].close()
+            self._synchronous = ""
+            for write in batch:
+                write.done.set_exception(error)
+        except Exception as error:
+            if len(batch) == 1:
+                if not isinstance(error, DatabaseError):
+                    logger.exception("A write to the log failed")
+                batch[0].done.set_exception(error)
+            else:
+                # One bad write must not take the others with it.
+                for write in batch:
+                    self._commit([write])
+        else:
+            for write, result in zip(batch, results, strict=True):
+                write.done.set_result(result)
+
+    @contextmanager
+    def _turn(self, *, durable: bool) -> Iterator[None]:
+        connection = connections[ALIAS]
+        if connection.vendor != "sqlite":
+            with transaction.atomic(using=ALIAS), connection.cursor() as cursor:
+                # In turn, so that entries become visible in the order of their ids.
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [POSTGRES_TURN])
+                if not durable:
+                    cursor.execute("SET LOCAL synchronous_commit = off")
+                yield
+            return
+        if self._turnstile is None:
+            self._turnstile = Turnstile(Path(str(connection.settings_dict["NAME"])))
+        with self._turnstile.turn():
+            # A mark that an entry is settled may be lost with the power: replay is
+            # idempotent. Only appends pay for the fsync.
+            synchronous = "FULL" if durable else "NORMAL"
+            if synchronous != self._synchronous:
+                with connection.cursor() as cursor:
+                    cursor.execute(f"PRAGMA synchronous={synchronous}")
+                self._synchronous = synchronous
+            with transaction.atomic(using=ALIAS):
+                yield
+
+
+_writer: tuple[int, Writer] | None = None
+_starting = threading.Lock()
+
+
+def writer() -> Writer:
+    """This process's writer; a forked process gets one of its own."""
+    global _writer
+    with _starting:
+        if _writer is None or _writer[0] != os.getpid():
+            _writer = (os.getpid(), Writer())
+        return _writer[1]

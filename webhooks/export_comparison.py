@@ -1,0 +1,278 @@
+"""Compares a list of trades that TradingView exported with the trades of one book."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
+from math import gcd
+
+from positions.models import Lot, LotStatus
+from trades.comparison.groups import TradeGroup, taken_together
+from trades.comparison.matching import Pair, match
+from trades.comparison.tolerances import Tolerances
+from trades.comparison.zones import ZoneFit, ZoneSearch, instant, zone_named
+from trades.direction import Direction
+from trades.exports.exported import Export, ExportedTrade
+from trades.models import Correction, ImportBatch, Strategy, Trade
+from webhooks.export_causes import STILL_TO_COME, Cause, Causes
+from webhooks.snapshot import one_moment
+
+
+class NotComparable(Exception):
+    """What the export is to be compared with, or its time zone, cannot be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was asked for; what is None is found from the trades."""
+
+    strategy: str | None = None
+    symbol: str | None = None
+    time_zone: str | None = None
+    tolerances: Tolerances = field(default_factory=Tolerances)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What an export is compared with, and in which zone."""
+
+    strategy: Strategy
+    symbol: str
+    #: Whether the book was named; else it is the one whose trades fit.
+    book_was_named: bool
+    zone: tzinfo
+    zone_name: str
+    zone_was_named: bool
+    #: The zone that fits best; None where no trade fits in any.
+    fit: ZoneFit | None
+    #: Trades of the sample that fit in the zone that is used.
+    fitted: int
+
+    @property
+    def zone_is_sure(self) -> bool:
+        return self.zone_was_named or (self.fit is not None and self.fit.is_sure)
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A trade that TradingView lists and that is not here."""
+
+    theirs: TradeGroup
+    cause: Cause
+
+    @property
+    def is_importable(self) -> bool:
+        """Whether it is closed, and will not come by itself."""
+        return self.theirs.exit_time is not None and self.cause.kind not in STILL_TO_COME
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What an export and a book have in common, and what not."""
+
+    export: Export
+    setting: Setting
+    tolerances: Tolerances
+    matched: list[Pair]
+    differing: list[Pair]
+    missing_here: list[Missing]
+    #: Ours that TradingView does not list.
+    missing_there: list[TradeGroup]
+    #: Ours from before the export's first entry or after its last row.
+    outside: list[TradeGroup]
+
+    @property
+    def is_clean(self) -> bool:
+        return self.is_clean_but_for(None)
+
+    def is_clean_but_for(self, batch: ImportBatch | None) -> bool:
+        """Whether nothing is left to do, once the batch has brought in what was missing."""
+        left = len(self.missing_here) - (batch.count if batch else 0)
+        return not (self.differing or left or self.missing_there)
+
+    @property
+    def importable(self) -> list[TradeGroup]:
+        return [missing.theirs for missing in self.missing_here if missing.is_importable]
+
+
+def compare(export: Export, choice: Choice) -> Comparison:
+    """Compare an export with the book and in the zone that were chosen, or that fit.
+
+    Changes nothing. Raises NotComparable.
+    """
+    with one_moment():
+        return compare_in(export, setting_of(export, choice), choice.tolerances)
+
+
+def setting_of(export: Export, choice: Choice) -> Setting:
+    """Find what was not named; raises NotComparable."""
+    if not export.trades:
+        raise NotComparable("The list has no trades.")
+    search = ZoneSearch(export.trades, choice.tolerances)
+    strategy, symbol, was_named = _book(choice, search)
+    ours = our_groups(strategy, symbol)
+    fit = search.best(ours)
+    name = choice.time_zone or (fit.name if fit else "UTC")
+    try:
+        zone = zone_named(name)
+    except ValueError as error:
+        raise NotComparable(str(error)) from None
+    fitted = search.fitted(zone, ours)
+    named = choice.time_zone is not None
+    return Setting(strategy, symbol, was_named, zone, name, named, fit, fitted)
+
+
+def _book(choice: Choice, search: ZoneSearch) -> tuple[Strategy, str, bool]:
+    strategies = Strategy.objects.all()
+    if choice.strategy is not None:
+        strategies = strategies.filter(name=choice.strategy)
+        if not strategies:
+            raise NotComparable(f"There is no strategy {choice.strategy}.")
+        if choice.symbol is not None:
+            return strategies[0], choice.symbol, True
+    fits: list[tuple[int, Strategy, str]] = []
+    for strategy in strategies:
+        symbols = {
+            symbol
+            for model in (Trade, Lot)
+            for symbol in model.objects.filter(strategy=strategy)
+            .order_by()
+            .values_list("symbol", flat=True)
+            .distinct()
+        }
+        for symbol in sorted(symbols):
+            if choice.symbol in (None, symbol) and (
+                fit := search.best(our_groups(strategy, symbol))
+            ):
+                fits.append((fit.fitted, strategy, symbol))
+    fits.sort(key=lambda one: -one[0])
+    if not fits:
+        raise NotComparable(
+            "No trade here is like one of the export's, so it cannot be told whose they are; "
+            "name the strategy and the symbol."
+        )
+    (best, strategy, symbol), *others = fits
+    if others and others[0][0] * 2 > best:
+        listed = ", ".join(f"{one.name} on {its} ({fitted})" for fitted, one, its in fits[:10])
+        raise NotComparable(
+            f"The export's trades fit several books: {listed}. Name the strategy and the symbol."
+        )
+    return strategy, symbol, False
+
+
+def our_groups(strategy: Strategy, symbol: str) -> list[TradeGroup]:
+    """A book's trades, as corrections left them, and its open lots; oldest first."""
+    corrected = {
+        correction.trade_id: correction
+        for correction in Correction.objects.filter(
+            trade__strategy=strategy, trade__symbol=symbol, stands=True
+        )
+    }
+    groups = []
+    for trade in Trade.objects.filter(strategy=strategy, symbol=symbol).order_by("id"):
+        counted = corrected.get(trade.pk, trade)
+        if counted.quantity:  # Corrected to 0, it never happened.
+            groups.append(
+                TradeGroup(
+                    Direction(trade.direction),
+                    trade.entry_time,
+                    counted.entry_price,
+                    trade.exit_time,
+                    counted.exit_price,
+                    counted.quantity,
+                    counted.pnl,
+                    trades=(trade.pk,),
+                )
+            )
+    for lot in Lot.objects.filter(strategy=strategy, symbol=symbol, status=LotStatus.OPEN):
+        groups.append(
+            TradeGroup(
+                Direction(lot.direction),
+                lot.entry_time,
+                lot.entry_price,
+                None,
+                None,
+                lot.quantity,
+                lots=(lot.pk,),
+            )
+        )
+    return taken_together(groups)
+
+
+def compare_in(export: Export, setting: Setting, tolerances: Tolerances) -> Comparison:
+    """Compare an export with a book, in a zone."""
+    ours = our_groups(setting.strategy, setting.symbol)
+    theirs = _their_groups(export, setting.zone, ours, tolerances)
+    begins, ends = _period(export, setting.zone, tolerances)
+    matching = match(theirs, taken_together(_as_of(ends, ours)), tolerances)
+    inside = [group for group in matching.only_ours if begins <= group.entry_time <= ends]
+    causes = Causes(
+        setting.strategy.name,
+        setting.symbol,
+        matching.only_theirs,
+        tolerances,
+        _bar(export.trades),
+    )
+    return Comparison(
+        export,
+        setting,
+        tolerances,
+        matching.matched,
+        matching.differing,
+        [Missing(group, causes.of(group)) for group in matching.only_theirs],
+        inside,
+        [group for group in matching.only_ours if not begins <= group.entry_time <= ends],
+    )
+
+
+def _their_groups(
+    export: Export, zone: tzinfo, ours: Sequence[TradeGroup], tolerances: Tolerances
+) -> list[TradeGroup]:
+    known = sorted(time for group in ours for time in (group.entry_time, group.exit_time) if time)
+
+    def at(local: datetime) -> datetime:
+        return instant(local, zone, known, tolerances.time)
+
+    return taken_together(
+        TradeGroup(
+            trade.direction,
+            at(trade.entry_time),
+            trade.entry_price,
+            trade.exit_time and at(trade.exit_time),
+            trade.exit_price,
+            trade.quantity,
+            trade.pnl,
+            trade.commission,
+            trades=(trade.number,),
+        )
+        for trade in export.trades
+    )
+
+
+def _period(export: Export, zone: tzinfo, tolerances: Tolerances) -> tuple[datetime, datetime]:
+    """From the export's first entry to its last row."""
+    assert export.last_time is not None
+    begins = export.trades[0].entry_time.replace(tzinfo=zone).astimezone(UTC)
+    ends = export.last_time.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    return begins - tolerances.time, ends + tolerances.time
+
+
+def _as_of(moment: datetime, groups: Sequence[TradeGroup]) -> list[TradeGroup]:
+    """What was closed later was open at that moment."""
+    return [
+        replace(group, exit_time=None, exit_price=None, pnl=None)
+        if group.exit_time is not None and group.exit_time > moment
+        else group
+        for group in groups
+    ]
+
+
+def _bar(trades: Sequence[ExportedTrade]) -> timedelta:
+    """The longest bar that all times of the export can be beginnings of; 0 for a single one."""
+    times = sorted(
+        {time for trade in trades for time in (trade.entry_time, trade.exit_time) if time}
+    )
+    steps = (later - earlier for earlier, later in pairwise(times))
+    return timedelta(seconds=gcd(*(int(step.total_seconds()) for step in steps)))

@@ -1,0 +1,143 @@
+"""The main database as the pipeline meets it: tried again, given up on, found again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from circuitbreaker import CircuitBreaker
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    wait_exponential_jitter,
+)
+
+import deadline
+from faults import DatabaseUnavailable
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Seconds one transaction may take, tries and waits between them included.
+TRANSACTION_SECONDS = 0.8 * settings.ANSWER_SECONDS
+
+#: The database runs and is heard; somebody else was in the way. As PostgreSQL names
+#: them: serialization_failure, deadlock_detected, lock_not_available.
+_IN_THE_WAY = frozenset({"40001", "40P01", "55P03"})
+
+#: We said nothing for too long, in the middle of a transaction, and were cut off:
+#: idle_in_transaction_session_timeout. psycopg counts it among the internal errors.
+_CUT_OFF = "25P03"
+
+#: It was heard, and tells that it took too long: query_canceled. Another try would too.
+_TOO_LONG = frozenset({"57014"})
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Whether the database is away, or as good as: it does not answer in time."""
+    return _is_about_reaching(error) and _sqlstate(error) not in _IN_THE_WAY
+
+
+def _is_about_reaching(error: BaseException) -> bool:
+    return isinstance(error, (OperationalError, InterfaceError)) or _sqlstate(error) == _CUT_OFF
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    """The database's own word for what is wrong; None where it did not come to say it."""
+    return getattr(error.__cause__, "sqlstate", None)
+
+
+#: Open: the database is taken for away, and nothing is asked of it for a while.
+breaker = CircuitBreaker(
+    failure_threshold=settings.BREAKER_FAILURES,
+    recovery_timeout=settings.BREAKER_RESET_SECONDS,
+    expected_exception=lambda kind, error: is_unreachable(error),
+    name="main database",
+)
+
+#: Held by the one thread that asks whether the database is back.
+_asking = threading.Lock()
+
+
+def transact(work: Callable[[], T]) -> T:
+    """Run a transaction on the main database; tried again where that can help.
+
+    Only what passes by itself is tried again: a connection that was cut, a deadlock, a
+    lock that was not had in time. All tries together end within TRANSACTION_SECONDS, or
+    by the deadline of the request if that is sooner. Raises DatabaseUnavailable where
+    the database is known to be away, and else what the last try raised. `work` may have
+    had its effect although an exception tells otherwise (a commit whose answer was lost).
+    """
+    _check_health()
+    with deadline.within(TRANSACTION_SECONDS), breaker:
+        try:
+            return _retrying(work)
+        except Exception as error:
+            if is_unreachable(error):
+                connection.close()
+            raise
+
+
+def _check_health() -> None:
+    """Raise DatabaseUnavailable while the database is away.
+
+    What the last transactions met is known, so nothing is asked while they succeed. Once
+    they have failed, one thread at a time asks; the others do not wait for its answer.
+    """
+    if breaker.closed:
+        return
+    if breaker.opened or not _asking.acquire(blocking=False):
+        raise DatabaseUnavailable
+    try:
+        with deadline.within(TRANSACTION_SECONDS / 2), breaker:
+            _forget_connections()
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+    except (OperationalError, InterfaceError) as error:
+        raise DatabaseUnavailable from error
+    finally:
+        _asking.release()
+    logger.info("The database is back")
+
+
+def _may_pass(error: BaseException) -> bool:
+    return (
+        _is_about_reaching(error)
+        and _sqlstate(error) not in _TOO_LONG
+        and not isinstance(error.__cause__, deadline.Overdue)
+    )
+
+
+def _is_too_late(state: RetryCallState) -> bool:
+    return deadline.left(TRANSACTION_SECONDS) <= state.upcoming_sleep
+
+
+def _start_afresh(state: RetryCallState) -> None:
+    assert state.outcome is not None
+    error = state.outcome.exception()
+    assert error is not None
+    logger.info("Trying again: %s", str(error).strip())
+    if is_unreachable(error):
+        _forget_connections()
+
+
+def _forget_connections() -> None:
+    """One connection is broken, so the others are: the database was away for all of them."""
+    connection.close()
+    if pool := getattr(connection, "pool", None):
+        pool.drain()
+
+
+_retrying = Retrying(
+    retry=retry_if_exception(_may_pass),
+    wait=wait_exponential_jitter(multiplier=0.02, max=0.25, jitter=0.03),
+    stop=_is_too_late,
+    before_sleep=_start_afresh,
+    reraise=True,
+)

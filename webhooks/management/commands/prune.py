@@ -1,0 +1,121 @@
+"""`manage.py prune`: what is old and explains no trade, forgotten."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+from django.utils import timezone
+from tqdm import tqdm
+
+from wal.retention import give_back_pages
+from webhooks.pruning import BATCH, MOST_TOGETHER, Pruned, number_of_old_rows, prune
+
+#: A hundred years.
+_MOST_DAYS = 36500
+
+
+class Command(BaseCommand):
+    help = (
+        "Delete what is older than RETENTION_DAYS and explains no trade: settled entries of the "
+        "write-ahead log, rejected alerts, records of alerts refused by rate. Trades, lots and "
+        "the alerts they came from stay for ever, and so does what still waits in the log. Safe "
+        "beside a running server, and safe to interrupt. "
+        "Exit status: 0 done; 1 it failed, or old entries stay because webhook_logs does not "
+        "know them; 2 usage."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--older-than",
+            type=_days,
+            metavar="DAYS",
+            help=f"what was received more than DAYS days ago "
+            f"(RETENTION_DAYS; now {settings.RETENTION_DAYS})",
+        )
+        parser.add_argument(
+            "--batch",
+            type=_batch,
+            default=BATCH,
+            metavar="N",
+            help="rows in one transaction (%(default)s); an alert that comes waits for one at most",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="only say how many there are")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        before = timezone.now() - timedelta(days=_retention(options["older_than"]))
+        on_terminal = sys.stderr.isatty()
+        try:
+            with tqdm(
+                total=number_of_old_rows(before) if on_terminal else None,
+                unit=" rows",
+                leave=False,
+                disable=not on_terminal,
+            ) as progress:
+                pruned = prune(
+                    before,
+                    batch=options["batch"],
+                    dry_run=options["dry_run"],
+                    advance=progress.update,
+                )
+            given_back, free = (0, 0) if options["dry_run"] else give_back_pages()
+        except DatabaseError as error:
+            raise CommandError(
+                f"Cut off: {str(error).strip()}\nWhat was deleted until then is complete in "
+                "itself; run it again."
+            ) from error
+        word = "Would delete" if options["dry_run"] else "Deleted"
+        self.stdout.write(f"{word} what came before {before:%Y-%m-%d %H:%M} UTC: {_told(pruned)}.")
+        if given_back:
+            self.stdout.write(f"The log's file gave back {given_back / 1_000_000:,.1f} MB.")
+        if free:
+            self.stdout.write(f"{free / 1_000_000:,.1f} MB are free in it, to be filled again.")
+        if pruned.kept:
+            self.stderr.write(
+                f"Not deleted: {_number(pruned.kept, 'settled log entry', 'settled log entries')} "
+                "of which webhook_logs does not tell the same. `manage.py reconcile_positions` "
+                "says what."
+            )
+            sys.exit(1)
+
+
+def _retention(days: int | None) -> int:
+    if days is not None:
+        return days
+    try:
+        return _days(str(settings.RETENTION_DAYS))
+    except argparse.ArgumentTypeError as error:
+        raise CommandError(f"RETENTION_DAYS: {error}", returncode=2) from error
+
+
+def _told(pruned: Pruned) -> str:
+    return ", ".join(
+        (
+            _number(pruned.entries, "log entry", "log entries"),
+            _number(pruned.alerts, "rejected alert", "rejected alerts"),
+            _number(pruned.refusals, "refusal by rate", "refusals by rate"),
+        )
+    )
+
+
+def _number(number: int, one: str, several: str) -> str:
+    return f"{number:,} {one if number == 1 else several}"
+
+
+def _days(text: str) -> int:
+    return _from_one(text, _MOST_DAYS, "days")
+
+
+def _batch(text: str) -> int:
+    return _from_one(text, MOST_TOGETHER, "rows")
+
+
+def _from_one(text: str, most: int, unit: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= most:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of {unit} from 1 to {most}")

@@ -1,0 +1,124 @@
+"""`manage.py replay_wal`: what the log still holds, applied now."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from tqdm import tqdm
+
+from wal.models import Entry
+from webhooks.replay import Choice, Replayed, chosen, replay
+
+
+class Command(BaseCommand):
+    help = (
+        "Apply the write-ahead log's unsettled entries, in log order, through the same "
+        "pipeline as live alerts. Safe at any time, also while the server runs. "
+        "Exit status: 0 all well, 1 something failed or stays in the log, 2 usage."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--dry-run", action="store_true", help="say what would be replayed; change nothing"
+        )
+        parser.add_argument(
+            "--failed", action="store_true", help="also try once more what failed before"
+        )
+        parser.add_argument("--id", type=int, help="this entry alone (webhook_wal.id)")
+        parser.add_argument(
+            "--since",
+            type=_moment,
+            metavar="T",
+            help="only entries received at T or later (ISO 8601; UTC where it names no zone)",
+        )
+        parser.add_argument("--limit", type=_positive, metavar="N", help="at most N entries")
+        parser.add_argument(
+            "--follow", action="store_true", help="go on, once a second, until interrupted"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        choice = Choice(
+            entry_id=options["id"],
+            failed=options["failed"],
+            since=options["since"],
+            limit=options["limit"],
+            only_free=options["follow"],
+        )
+        if choice.entry_id is not None and not Entry.objects.filter(pk=choice.entry_id).exists():
+            raise CommandError(f"The log holds no entry {choice.entry_id}.", returncode=2)
+        if options["dry_run"]:
+            return self._show(choice)
+        try:
+            trouble = self._replay(choice)
+            while options["follow"]:
+                time.sleep(1)
+                self._replay(choice)
+        except KeyboardInterrupt:
+            return
+        if trouble:
+            sys.exit(1)
+
+    def _show(self, choice: Choice) -> None:
+        shown = 0
+        for entry in chosen(choice):
+            shown += 1
+            waited = (timezone.now() - entry.received_at).total_seconds()
+            self.stdout.write(
+                f"entry {entry.pk}: {entry.status}, received {entry.received_at:%Y-%m-%d %H:%M:%S}"
+                f" UTC ({waited:.0f} s ago), {entry.attempts} attempts"
+                + (f", last: {entry.last_error}" if entry.last_error else "")
+            )
+        self.stdout.write(f"{shown} entries would be replayed.")
+
+    def _replay(self, choice: Choice) -> int:
+        """Replay once; tell how many entries want attention."""
+        done = trouble = 0
+        progress = tqdm(
+            replay(choice),
+            total=None if choice.only_free else sum(1 for _ in chosen(choice)),
+            unit=" entries",
+            # Plain lines in a pipe, a bar on a terminal.
+            disable=choice.only_free or not sys.stderr.isatty(),
+        )
+        for replayed in progress:
+            done += 1
+            if not replayed.is_settled_well:
+                trouble += 1
+                progress.write(_told(replayed), file=self.stdout)
+        if done or not choice.only_free:
+            self.stdout.write(f"{done} entries replayed, {trouble} need attention.")
+        return trouble
+
+
+def _told(replayed: Replayed) -> str:
+    fault = replayed.fault
+    if replayed.outcome is None:
+        replayed.entry.refresh_from_db(fields=["last_error"])
+        return f"entry {replayed.entry.pk}: stays in the log: {replayed.entry.last_error or fault}"
+    assert fault is not None
+    return f"entry {replayed.entry.pk}: {replayed.outcome.log.status}: {fault.code}: {fault}"
+
+
+def _moment(text: str) -> datetime:
+    moment = parse_datetime(text) or parse_datetime(f"{text} 00:00")
+    if moment is None:
+        raise ValueError(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+_moment.__name__ = "time"  # argparse names the type in its message.
+
+
+def _positive(text: str) -> int:
+    if int(text) < 1:
+        raise ValueError(text)
+    return int(text)
+
+
+_positive.__name__ = "positive number"

@@ -1,0 +1,51 @@
+"""From what an alert says to the quantity that is netted, and how it was filled."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django.conf import settings
+
+from positions.booking import Fill
+from positions.netting import Intent, Order
+from trades.models import Strategy
+from webhooks.models import WebhookLog
+from webhooks.signal import Signal
+
+
+def order_of(signal: Signal, strategy: Strategy) -> Order:
+    """The order of a signal: its own quantity, or the default the Contract gives it."""
+    quantity = signal.quantity
+    if signal.intent is Intent.FLATTEN:
+        quantity = None
+    elif signal.intent is not Intent.EXIT and quantity is None:
+        quantity = strategy.default_quantity
+    return Order(signal.intent, signal.direction, quantity, _counts_closed(signal))
+
+
+def fill_of(log: WebhookLog, signal: Signal, strategy: Strategy) -> Fill:
+    """How the order was filled; an alert that tells no time was filled when it came."""
+    return Fill(
+        strategy=strategy,
+        symbol=signal.symbol,
+        log_id=log.pk,
+        price=signal.price,
+        time=signal.time or log.received_at,
+        commission=signal.commission or Decimal(0),
+        currency=signal.currency,
+        pnl_reported=signal.pnl_reported,
+        pnl_tolerance=settings.PNL_TOLERANCE,
+    )
+
+
+def _counts_closed(signal: Signal) -> bool:
+    """Whether an entry's quantity holds what it closes on the other side as well.
+
+    `{{strategy.order.contracts}}` of a reversal does: 8 contracts turn short 5
+    into long 3. The message shows it by a position before that is opposite,
+    unless the position after is the quantity itself.
+    """
+    before, after = signal.view_before, signal.view_after
+    if signal.direction is None or before is None or before.direction != signal.direction.opposite:
+        return False
+    return after is None or after.size is None or after.size != signal.quantity

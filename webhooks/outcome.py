@@ -1,0 +1,123 @@
+"""What became of an entry, told from the tables alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from faults import (
+    Fault,
+    InvalidJSON,
+    InvalidPayload,
+    NoOpenPosition,
+    Status,
+    StrategyDisabled,
+    StrategyNotAllowed,
+)
+from positions.models import Lot
+from wal.models import EntryStatus
+from webhooks.models import LogStatus, WebhookLog
+
+
+class Duplicate(Fault):
+    """The same alert came before; these are the first one's ids."""
+
+    code, http_status, status = "DUPLICATE", 200, Status.DUPLICATE
+
+
+class Parked(NoOpenPosition):
+    """Nothing is open that this exit could close; it waits for its entry."""
+
+    http_status, status = 202, Status.PARKED
+
+
+#: The faults an alert's own row can tell.
+RECORDED: dict[str, type[Fault]] = {
+    fault.code: fault
+    for fault in (InvalidJSON, InvalidPayload, StrategyNotAllowed, StrategyDisabled, NoOpenPosition)
+}
+
+_SETTLED_AS = {
+    LogStatus.PROCESSED: EntryStatus.COMPLETED,
+    LogStatus.PARKED: EntryStatus.PARKED,
+    LogStatus.REJECTED: EntryStatus.FAILED,
+    LogStatus.FAILED: EntryStatus.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of an entry's way: its row in webhook_logs, or the first one's."""
+
+    log: WebhookLog
+    #: The lot it opened, else the first it closed.
+    position_id: int | None = None
+    #: In the order of their lots.
+    trade_ids: tuple[int, ...] = ()
+    is_duplicate: bool = False
+    #: Parked alerts of the same book that this one let through.
+    released: tuple[WebhookLog, ...] = ()
+
+    @property
+    def fault(self) -> Fault | None:
+        """What keeps the answer from being a plain `processed`."""
+        if self.is_duplicate:
+            return Duplicate()
+        if self.log.status == LogStatus.PROCESSED:
+            return None
+        if self.log.status == LogStatus.PARKED:
+            return Parked()
+        return RECORDED[self.log.error_code](self.log.error_message, fields=self.log.error_fields)
+
+    @property
+    def entry_status(self) -> EntryStatus:
+        """How the log entry is settled."""
+        return EntryStatus.DUPLICATE if self.is_duplicate else settled_as(self.log)
+
+    def ids(self) -> dict[str, Any]:
+        """The part of an answer that says where to find what happened."""
+        told: dict[str, Any] = {"webhook_log_id": self.log.pk, "wal_id": self.log.wal_id}
+        if self.position_id is not None:
+            told["position_id"] = self.position_id
+        if self.trade_ids:
+            told["trade_id"] = self.trade_ids[0]
+            told["trade_ids"] = list(self.trade_ids)
+        if self.log.action:
+            told["action"] = self.log.action
+        if self.log.is_test:
+            told["is_test"] = True
+        if self.log.drift:
+            told["drift"] = {
+                "before": {
+                    "position": _number(self.log.position_before),
+                    "tradingview": self.log.tradingview_before,
+                },
+                "after": {
+                    "position": _number(self.log.position_after),
+                    "tradingview": self.log.tradingview_after,
+                },
+            }
+        return told
+
+
+def settled_as(log: WebhookLog) -> EntryStatus:
+    """The status of the log entry whose alert this is."""
+    return _SETTLED_AS[LogStatus(log.status)]
+
+
+def recorded_outcome(log: WebhookLog, *, is_duplicate: bool = False) -> Outcome:
+    """The outcome of an alert that was applied before, read back from its rows."""
+    exits = list(Lot.objects.filter(exit_webhook_log=log).order_by("trade_id"))
+    # A lot keeps its row while parts are split off, so the first one is the entry's.
+    entered = Lot.objects.filter(entry_webhook_log=log).order_by("id").first()
+    position = entered or (exits[0] if exits else None)
+    return Outcome(
+        log,
+        position.pk if position else None,
+        tuple(lot.trade_id for lot in exits if lot.trade_id is not None),
+        is_duplicate,
+    )
+
+
+def _number(value: object) -> str | None:
+    return None if value is None else str(value)

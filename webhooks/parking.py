@@ -1,0 +1,51 @@
+"""Exits that came before their entry wait for it, but not for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from webhooks.models import LogStatus, WebhookLog
+from webhooks.payload import parse
+from webhooks.signal import Signal
+
+
+def parking_time() -> timedelta:
+    """How long an exit waits for its entry."""
+    return timedelta(seconds=settings.PARK_SECONDS)
+
+
+def has_expired(log: WebhookLog) -> bool:
+    """Whether a parked exit has waited long enough."""
+    return timezone.now() - log.received_at >= parking_time()
+
+
+def parked_for(entry: WebhookLog, signal: Signal) -> Iterator[tuple[WebhookLog, Signal]]:
+    """The parked exits that may belong to this entry, in the order they came."""
+    parked = WebhookLog.objects.filter(
+        status=LogStatus.PARKED,
+        strategy=entry.strategy,
+        symbol=entry.symbol,
+        # Times of receipt, not the clock: a replay decides as the live path did.
+        received_at__gte=entry.received_at - parking_time(),
+    ).order_by("id")
+    for log in parked:
+        its_signal = parse(log.payload.encode())
+        if _may_belong(its_signal, signal):
+            yield log, its_signal
+
+
+def _may_belong(leaving: Signal, entering: Signal) -> bool:
+    """An exit ordered before the entry closed something else.
+
+    Only times the alerts tell count: the order of arrival is just what went
+    wrong. Within one bar the sending time decides, where both tell it.
+    """
+    if leaving.time is None or entering.time is None:
+        return True
+    if leaving.time == entering.time and leaving.sent_at and entering.sent_at:
+        return leaving.sent_at >= entering.sent_at
+    return leaving.time >= entering.time

@@ -1,0 +1,239 @@
+"""Reading an alert: bytes in, a Signal or every fault at once out.
+
+Pure: no database, no clock, no settings. The same bytes give the same Signal
+today and when the log is replayed next year.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from faults import InvalidJSON, InvalidPayload
+from positions.netting import Intent
+from trades.direction import Direction
+from webhooks import values
+from webhooks.fields import FIELDS, meaning_of
+from webhooks.intents import ACTIONS, SIDES, SIGNAL_TYPES, what_it_does
+from webhooks.signal import PositionView, Signal, book_name
+from webhooks.telling import Told, unfilled
+from webhooks.values import NoNumber, Unreadable, is_blank, shown
+
+#: Levels of lists and objects in a message. A fixed number, since where Python's
+#: own limit strikes depends on how deep the caller stands.
+_DEEPEST: Final = 32
+
+
+class _Members(dict[str, Any]):
+    """A JSON object, and which of its names came twice with different values."""
+
+    repeated: frozenset[str] = frozenset()
+
+
+def decode(body: bytes) -> dict[str, Any]:
+    """The body as a JSON object, its numbers Decimal or, where no Decimal can be, NoNumber.
+
+    Of a name that comes twice, the last value that is not blank counts.
+    """
+    try:
+        text = str(body, "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidJSON(f"The message is not UTF-8 (byte {error.start + 1}).") from None
+    if not text.strip():
+        raise InvalidJSON("The message is empty.")
+    try:
+        document = _DECODER.decode(text)
+        too_deep = _is_deeper_than(_DEEPEST, document)
+    except json.JSONDecodeError as error:
+        raise InvalidJSON(
+            f"The message is not JSON (line {error.lineno}, column {error.colno}: {error.msg}).",
+            fields=_unquoted_placeholders(text),
+        ) from None
+    except RecursionError:
+        too_deep = True
+    if too_deep:
+        raise InvalidJSON(f"The message is nested more than {_DEEPEST} levels deep.")
+    if not isinstance(document, dict):
+        raise InvalidJSON(
+            'The message must be a JSON object, such as {"action": "buy", "price": 1.5};'
+            f" it is {shown(document)}."
+        )
+    return document
+
+
+def _members(pairs: list[tuple[str, Any]]) -> _Members:
+    members, repeated = _Members(), set()
+    for name, value in pairs:
+        if not is_blank(members.get(name)):
+            if is_blank(value):
+                continue
+            if members[name] != value:
+                repeated.add(name)
+        members[name] = value
+    members.repeated = frozenset(repeated)
+    return members
+
+
+def _number(text: str) -> Decimal | NoNumber:
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        return NoNumber(text)
+    return found if found.is_finite() else NoNumber(text)
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_members, parse_float=_number, parse_int=_number, parse_constant=NoNumber
+)
+
+
+def _is_deeper_than(limit: int, document: object) -> bool:
+    level = [document]
+    for _ in range(limit + 1):
+        held: list[object] = []
+        for value in level:
+            if isinstance(value, dict):
+                held.extend(value.values())
+            elif isinstance(value, list):
+                held.extend(value)
+        level = held
+    return bool(level)
+
+
+_UNQUOTED_PLACEHOLDER: Final = re.compile(r'"([^"\\]{1,60})"\s{0,9}:\s{0,9}(\{\{[^{}"]{0,60}\}\})')
+
+
+def _unquoted_placeholders(text: str) -> dict[str, str]:
+    # {"price": {{close}}} is no JSON unless TradingView filled it in.
+    found: dict[str, str] = {}
+    for name, placeholder in _UNQUOTED_PLACEHOLDER.findall(text):
+        if (meaning := meaning_of(name)) is not None:
+            found.setdefault(meaning.field, unfilled(placeholder))
+    return found
+
+
+def parse(body: bytes, given_key: str = "") -> Signal:
+    """The order that a message asks for.
+
+    `given_key` is the Idempotency-Key header, which goes before the field.
+    Raises InvalidJSON, or InvalidPayload with every fault by its field.
+    """
+    told = Told(decode(body))
+    told.prefer("idempotency_key", given_key)
+
+    symbol = _symbol(told)
+    price = told.read("price", values.positive)
+    if price is None:
+        told.require("price")
+    side, size = _position(told, "market_position", signed="position_size")
+    side_before, size_before = _position(told, "prev_market_position")
+    intent, direction = _intent(told, side)
+    # Where a message tells both, the bar's time is what the list of trades shows.
+    bar_time = told.read("time", values.moment, without="timenow")
+    sent_at = told.read("time", values.moment, only="timenow")
+
+    signal = Signal(
+        strategy=told.read("strategy", values.name(100)) or symbol,
+        symbol=symbol,
+        intent=intent,
+        direction=direction,
+        quantity=told.read("quantity", values.positive),
+        # Where this stands in for a price, there is a fault, and no signal.
+        price=price or Decimal(0),
+        time=bar_time or sent_at,
+        sent_at=sent_at if bar_time else None,
+        order_id=told.read("order_id", values.name(200)) or "",
+        view_before=_view(side_before, size_before),
+        view_after=_view(side, size),
+        pnl_reported=told.read("pnl", values.number),
+        commission=told.read("commission", values.number),
+        currency=told.read("currency", values.name(20)) or "",
+        interval=told.read("interval", values.name(20)) or "",
+        comment=told.read("comment", values.remark) or "",
+        stop_loss=told.read("stop_loss", values.level),
+        take_profit=told.read("take_profit", values.level),
+        is_test=told.read("is_test", values.flag) or False,
+        given_key=told.read("idempotency_key", values.name(200)) or "",
+        unknown=told.unknown,
+    )
+    if told.faults:
+        names = [field for field in FIELDS if field in told.faults]
+        raise InvalidPayload(
+            f"{len(names)} field{'s' * (len(names) > 1)} cannot be read: {', '.join(names)}",
+            fields={field: told.faults[field] for field in names},
+        )
+    return signal
+
+
+def told_book(body: bytes) -> str:
+    """The book that a message speaks of, also where it is no order; "" if it tells none."""
+    try:
+        told = Told(decode(body))
+    except InvalidJSON:
+        return ""
+    symbol = _symbol(told)
+    strategy = told.read("strategy", values.name(100)) or symbol
+    return book_name(strategy, symbol) if strategy else ""
+
+
+def told_time(body: bytes) -> datetime | None:
+    """The time of the order that a message speaks of, also where it is no order; UTC."""
+    try:
+        told = Told(decode(body))
+    except InvalidJSON:
+        return None
+    return told.read("time", values.moment, without="timenow") or told.read("time", values.moment)
+
+
+def _symbol(told: Told) -> str:
+    symbol = told.read("symbol", values.name(100))
+    exchange = told.read("exchange", values.name(100))
+    if symbol is None:
+        told.require("symbol")
+        return ""
+    if exchange is None or ":" in symbol:
+        return symbol
+    symbol = f"{exchange}:{symbol}"
+    if len(symbol) > 100:
+        told.fault("symbol", f"with its exchange it has {len(symbol)} characters; send at most 100")
+    return symbol
+
+
+def _intent(told: Told, side: str | None) -> tuple[Intent, Direction | None]:
+    signal_type = told.read("signal_type", values.word(*SIGNAL_TYPES))
+    action = told.read("action", values.word(*ACTIONS))
+    # Where one of them cannot be read, what the others lack cannot be told.
+    if told.faults.keys().isdisjoint(("signal_type", "action", "market_position")):
+        try:
+            return what_it_does(signal_type, action, side)
+        except Unreadable as fault:
+            told.fault("action", str(fault))
+    return Intent.ORDER, None
+
+
+def _position(told: Told, field: str, signed: str = "") -> tuple[str | None, Decimal | None]:
+    """TradingView's side and size at one moment; the alias `signed` tells both at once."""
+    side = told.read(field, values.word(*SIDES))
+    size = told.read(f"{field}_size", values.not_negative, without=signed)
+    if signed and (side is None or size is None):
+        both = told.read(f"{field}_size", values.number, only=signed)
+        if both is not None:
+            # copy_abs, since abs() rounds.
+            size = both.copy_abs() if size is None else size
+            side = side or ("long" if both > 0 else "short" if both < 0 else "flat")
+    if side is None and size == 0:
+        side = "flat"
+    if side == "flat" and size:
+        told.fault(f"{field}_size", f"{size} with a flat position; send 0, or the side")
+    return side, size
+
+
+def _view(side: str | None, size: Decimal | None) -> PositionView | None:
+    if side is None:
+        return None
+    if side == "flat":
+        return PositionView(None, Decimal(0))
+    return PositionView(Direction(side), size)

@@ -1,0 +1,205 @@
+"""Reconciliation: what does not hold between the log, the alerts, the lots and the trades.
+
+Finding changes nothing. Mending derives a book once more from its alerts, by the
+code that applies them live, and writes only what differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+from django.conf import settings
+
+from faults import Queued
+from positions.findings import Finding, FindingKind
+from positions.reconcile import lot_and_trade_findings
+from wal.models import Entry, EntryStatus
+from webhooks.alert_findings import alert_findings
+from webhooks.applying import apply, read
+from webhooks.correction import Change, change_of, correct
+from webhooks.entry_findings import entry_findings
+from webhooks.expectation import NotDerivable
+from webhooks.models import LogStatus, WebhookLog
+from webhooks.pipeline import give_up_waiting, settle_through
+from webhooks.snapshot import one_moment
+
+#: Findings that are mended by giving a log entry its effect; the others by deriving
+#: their book.
+OF_ENTRIES = frozenset(
+    {
+        FindingKind.ENTRY_STUCK,
+        FindingKind.ENTRY_WITHOUT_ROW,
+        FindingKind.ENTRY_MARKED_OTHERWISE,
+        FindingKind.PARKED_WITHOUT_ENTRY,
+    }
+)
+
+#: Mending one book can free a row that another one misses, but not for ever.
+_ROUNDS = 4
+
+Book = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What was done about some findings of one book."""
+
+    strategy: str
+    symbol: str
+    #: As they were before.
+    findings: tuple[Finding, ...]
+    #: `reconciliations.id`; None where log entries got their effect, which tell it themselves.
+    reconciliation: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it in JSON's own types."""
+        return {
+            "strategy": self.strategy,
+            "symbol": self.symbol,
+            "findings": [finding.as_json() for finding in self.findings],
+            "reconciliation": self.reconciliation,
+        }
+
+
+def _silently(number: int) -> None:
+    pass
+
+
+def find(
+    strategy: str | None = None, advance: Callable[[int], object] = _silently
+) -> list[Finding]:
+    """Everything that does not hold, of one strategy (by name) or of all. Changes nothing.
+
+    Calls `advance` with the number of log entries compared since.
+    """
+    with one_moment():
+        found = [*lot_and_trade_findings(strategy), *alert_findings(strategy)]
+    found += entry_findings(strategy, advance)
+    mendable = _mendable(found, _books_with_gaps(found))
+    return [replace(finding, mendable=finding.mendable or finding in mendable) for finding in found]
+
+
+def mend(
+    strategy: str | None = None, advance: Callable[[int], object] = _silently
+) -> tuple[list[Mended], list[Finding]]:
+    """Mend what can be derived from the log: what was mended, and what is left.
+
+    Each book is mended in a transaction of its own. Done again, it changes nothing.
+    """
+    mended: list[Mended] = []
+    found = find(strategy, advance)
+    for _ in range(_ROUNDS):
+        # Books first, so that entries find the right position.
+        done = [*_mend_books(found), *_mend_entries(found)]
+        if not done:
+            break
+        mended += done
+        found = find(strategy, advance)
+    return mended, found
+
+
+def _book(finding: Finding) -> Book:
+    return finding.strategy, finding.symbol
+
+
+def _by_book(found: Iterable[Finding]) -> dict[Book, list[Finding]]:
+    """Findings by the books they are about; a lot gone astray is about its alert's too."""
+    found = list(found)
+    astray = [finding for finding in found if finding.kind is FindingKind.LOT_WITHOUT_ALERT]
+    book_of_alert = {
+        alert: (strategy, symbol)
+        for alert, strategy, symbol in WebhookLog.objects.filter(
+            pk__in=[alert for finding in astray for alert in finding.alerts],
+            status=LogStatus.PROCESSED,
+        ).values_list("pk", "strategy", "symbol")
+    }
+    books: dict[Book, list[Finding]] = {}
+    for finding in found:
+        own = {_book(finding)}
+        if finding.kind is FindingKind.LOT_WITHOUT_ALERT:
+            own.update(book_of_alert[alert] for alert in finding.alerts if alert in book_of_alert)
+        for book in sorted(own):
+            books.setdefault(book, []).append(finding)
+    return books
+
+
+def _books_with_gaps(found: Iterable[Finding]) -> frozenset[Book]:
+    """Books that an alert was lost from, so that the others do not tell what they hold."""
+    return frozenset(
+        _book(finding)
+        for finding in found
+        if finding.kind is FindingKind.ENTRY_WITHOUT_ROW and not finding.mendable
+    )
+
+
+def _mendable(found: Iterable[Finding], gaps: frozenset[Book]) -> frozenset[Finding]:
+    """The findings about books that their alerts tell how to mend."""
+    changes: dict[Book, Change] = {}
+    about_books = [finding for finding in found if finding.kind not in OF_ENTRIES]
+    for book in _by_book(about_books).keys() - gaps:
+        with suppress(NotDerivable), one_moment():
+            changes[book] = change_of(*book)
+    # A row that one book cannot explain may be another one's, gone astray.
+    lots = frozenset(chain(*(change.difference.changed_lots for change in changes.values())))
+    trades = frozenset(chain(*(change.difference.changed_trades for change in changes.values())))
+
+    def is_mended(finding: Finding) -> bool:
+        change = changes.get(_book(finding))
+        if change is None:
+            return False
+        strange_lots = change.difference.unexplained_lots.intersection(finding.lots)
+        strange_trades = change.difference.unexplained_trades.intersection(finding.trades)
+        is_touched = bool(change) or not (
+            lots.isdisjoint(finding.lots) and trades.isdisjoint(finding.trades)
+        )
+        return is_touched and strange_lots <= lots and strange_trades <= trades
+
+    return frozenset(finding for finding in about_books if is_mended(finding))
+
+
+def _mend_books(found: list[Finding]) -> Iterator[Mended]:
+    mendable = [one for one in found if one.mendable and one.kind not in OF_ENTRIES]
+    for book, findings in _by_book(mendable).items():
+        try:
+            record = correct(*book, findings)
+        except NotDerivable:
+            continue  # Something came between looking and mending; the next look tells.
+        if record is not None:
+            yield Mended(*book, tuple(findings), record.pk)
+
+
+def _mend_entries(found: list[Finding]) -> Iterator[Mended]:
+    mendable = [one for one in found if one.mendable and one.kind in OF_ENTRIES]
+    for finding in sorted(mendable, key=lambda one: one.entries):
+        try:
+            if finding.entries:
+                _settle(Entry.objects.get(pk=finding.entries[0]))
+            else:
+                _end_waiting(WebhookLog.objects.get(pk=finding.alerts[0]))
+        except Queued:
+            continue  # It stays in the log and says there why.
+        yield Mended(finding.strategy, finding.symbol, (finding,))
+
+
+def _settle(entry: Entry) -> None:
+    # A claim that is alive is waited for until it would have ended.
+    patience = settings.LEASE_SECONDS + 1.0
+    if entry.status == EntryStatus.PARKED:
+        give_up_waiting(entry, patience=patience)
+    else:
+        settle_through(entry, patience=patience)
+
+
+def _end_waiting(alert: WebhookLog) -> None:
+    """Apply a parked alert once more, though the log has lost its entry."""
+    entry = Entry(
+        pk=alert.wal_id,
+        correlation_id=alert.correlation_id,
+        body=alert.payload.encode(),
+        received_at=alert.received_at,
+    )
+    apply(entry, read(entry), give_up=True)

@@ -1,0 +1,100 @@
+"""Recovery: the log's unsettled entries, through the same pipeline as live alerts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain, islice
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from faults import DatabaseUnavailable, Fault, Queued
+from wal import journal
+from wal.models import Entry, EntryStatus
+from webhooks.outcome import Outcome
+from webhooks.parking import parking_time
+from webhooks.pipeline import give_up_waiting, settle_through
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which entries to replay."""
+
+    #: This one alone, whatever its state.
+    entry_id: int | None = None
+    #: Also what failed before.
+    failed: bool = False
+    #: Received at this time or later, UTC.
+    since: datetime | None = None
+    limit: int | None = None
+    #: Leave what another process holds a live claim on.
+    only_free: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What came of one entry."""
+
+    entry: Entry
+    #: None where it stays in the log, or where it was only looked at.
+    outcome: Outcome | None
+    #: Why it stays in the log, or why it failed.
+    fault: Fault | None
+
+    @property
+    def is_settled_well(self) -> bool:
+        """Whether nothing about it wants somebody's attention."""
+        return self.outcome is not None and self.outcome.entry_status in (
+            EntryStatus.COMPLETED,
+            EntryStatus.DUPLICATE,
+            EntryStatus.PARKED,
+        )
+
+
+def chosen(choice: Choice) -> Iterator[Entry]:
+    """The entries to replay, in the order of the log; exits whose time is over come last."""
+    if choice.entry_id is not None:
+        return iter(Entry.objects.filter(pk=choice.entry_id))
+    entries: list[QuerySet[Entry]] = [journal.unsettled()]
+    if choice.only_free:
+        entries = [
+            entries[0].filter(
+                ~Q(status=EntryStatus.PROCESSING) | Q(claimed_until__lt=timezone.now())
+            )
+        ]
+    if choice.failed:
+        entries.append(Entry.objects.filter(status=EntryStatus.FAILED).order_by("id"))
+    entries.append(journal.parked(received_before=timezone.now() - parking_time()))
+    if choice.since is not None:
+        entries = [query.filter(received_at__gte=choice.since) for query in entries]
+    found = chain.from_iterable(map(journal.walk, entries))
+    return islice(found, choice.limit)
+
+
+def replay(choice: Choice) -> Iterator[Replayed]:
+    """Settle the chosen entries one after the other, and tell what came of each.
+
+    Stops at the first that finds the database out of reach: the rest would too.
+    """
+    # A claim that is alive is waited for until it would have ended.
+    patience = 0.0 if choice.only_free else settings.LEASE_SECONDS + 1.0
+    for entry in chosen(choice):
+        try:
+            if entry.status == EntryStatus.PARKED:
+                outcome = give_up_waiting(entry, patience=patience)
+            else:
+                outcome = settle_through(
+                    entry, patience=patience, retry_failed=choice.failed or bool(choice.entry_id)
+                )
+        except Queued as fault:
+            yield Replayed(entry, None, fault)
+            if isinstance(fault, DatabaseUnavailable):
+                return
+        else:
+            yield Replayed(entry, outcome, outcome.fault)

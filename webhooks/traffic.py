@@ -1,0 +1,182 @@
+"""What alerts came in a while, what became of them, and how long that took.
+
+Summed up in the database, over the times of receipt. Alerts that came twice have no row
+here; the log has them (wal.backlog).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from itertools import groupby
+from typing import Any, Final
+
+from django.db.models import (
+    Aggregate,
+    Count,
+    DateTimeField,
+    DurationField,
+    ExpressionWrapper,
+    F,
+    Func,
+    Q,
+    QuerySet,
+)
+
+from webhooks.models import LogStatus, WebhookLog
+
+_REFUSED: Final = (LogStatus.FAILED, LogStatus.REJECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which alerts."""
+
+    #: Received from then on, and before then; aware.
+    since: datetime
+    until: datetime
+    #: "" for all.
+    strategy: str = ""
+    symbol: str = ""
+    with_tests: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """The alerts of one hour."""
+
+    begins: datetime
+    alerts: int
+    failed: int
+    rejected: int
+    #: TradingView's own position was another than the one in the lots.
+    drifted: int
+
+    @property
+    def refused(self) -> int:
+        """Those without an effect for good."""
+        return self.failed + self.rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """From the receipt of an alert until it was processed, at most so long for 50, 95, 99 %."""
+
+    p50: timedelta
+    p95: timedelta
+    p99: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What the alerts came to."""
+
+    #: Those with alerts, in order of time.
+    hours: tuple[Hour, ...]
+    #: None where nothing was processed.
+    latency: Latency | None
+
+    @property
+    def alerts(self) -> int:
+        return sum(hour.alerts for hour in self.hours)
+
+    @property
+    def failed(self) -> int:
+        return sum(hour.failed for hour in self.hours)
+
+    @property
+    def rejected(self) -> int:
+        return sum(hour.rejected for hour in self.hours)
+
+    @property
+    def drifted(self) -> int:
+        return sum(hour.drifted for hour in self.hours)
+
+    @property
+    def has_faults(self) -> bool:
+        return bool(self.failed or self.rejected or self.drifted)
+
+
+def traffic(asked: Asked, zone: tzinfo) -> Traffic:
+    """Sum up these alerts; hours are those of the zone's clocks."""
+    alerts = _asked_for(asked)
+    quarters = (
+        alerts.annotate(begins=_QuarterOfAnHour("received_at"))
+        .values("begins")
+        .annotate(
+            alerts=Count("id"),
+            failed=Count("id", filter=Q(status=LogStatus.FAILED)),
+            rejected=Count("id", filter=Q(status=LogStatus.REJECTED)),
+            drifted=Count("id", filter=Q(drift=True)),
+        )
+        .order_by("begins")
+    )
+    took = ExpressionWrapper(F("processed_at") - F("received_at"), DurationField())
+    processed = alerts.filter(status=LogStatus.PROCESSED)
+    percentiles = processed.aggregate(found=_Percentiles(took))["found"]
+    return Traffic(
+        hours=_by_hour([Hour(**row) for row in quarters], zone),
+        latency=Latency(*percentiles) if percentiles else None,
+    )
+
+
+def _by_hour(quarters: list[Hour], zone: tzinfo) -> tuple[Hour, ...]:
+    """Quarters of an hour, in order of time, as the hours of the zone's clocks."""
+
+    def hour(quarter: Hour) -> datetime:
+        past = timedelta(minutes=quarter.begins.astimezone(zone).minute)
+        return (quarter.begins - past).astimezone(zone)
+
+    return tuple(
+        Hour(
+            begins,
+            sum(quarter.alerts for quarter in held),
+            sum(quarter.failed for quarter in held),
+            sum(quarter.rejected for quarter in held),
+            sum(quarter.drifted for quarter in held),
+        )
+        for begins, within in groupby(quarters, hour)
+        for held in (list(within),)
+    )
+
+
+def recent_faults(asked: Asked, *, most: int) -> list[WebhookLog]:
+    """The latest of these alerts that were refused, or that drifted."""
+    return list(
+        _asked_for(asked)
+        .filter(Q(status__in=_REFUSED) | Q(drift=True))
+        .defer("payload")
+        .order_by("-received_at")[:most]
+    )
+
+
+def _asked_for(asked: Asked) -> QuerySet[WebhookLog]:
+    alerts = WebhookLog.objects.filter(
+        received_at__gte=asked.since, received_at__lt=asked.until
+    ).order_by()
+    if asked.strategy:
+        alerts = alerts.filter(strategy=asked.strategy)
+    if asked.symbol:
+        alerts = alerts.filter(symbol=asked.symbol)
+    return alerts if asked.with_tests else alerts.filter(is_test=False)
+
+
+class _QuarterOfAnHour(Func):
+    """When the quarter of an hour began; every zone's hours are made of these.
+
+    Much cheaper than to truncate each time in the zone.
+    """
+
+    function = "date_bin"
+    template = "%(function)s('15 minutes', %(expressions)s, '2000-01-01T00:00Z')"
+    output_field: Any = DateTimeField()
+
+
+class _Percentiles(Aggregate):
+    """The 50th, 95th and 99th percentile, in a list; None where there is no row."""
+
+    template = "percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY %(expressions)s)"
+    output_field: Any = DurationField()
+
+    def convert_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        return value

@@ -1,0 +1,177 @@
+"""The tamper-evident trail: every alert's row is chained to the one before it.
+
+Each book is a chain of its own. Its rows are written one after the other anyway, by
+whoever holds the book's lock, so chaining makes nobody wait. Refused alerts, which belong
+to no book and may be pruned, are one more chain. docs/trail.md says what this proves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from wal.models import Entry
+from webhooks import trail_hash
+from webhooks.models import LogStatus, TrailAnchor, WebhookLog
+from webhooks.signal import book_name
+from webhooks.snapshot import one_moment
+
+#: The chain of alerts that were refused at once.
+REFUSED: Final = "-"
+
+_COLUMNS: Final = ("id", "chain", "place", "link", "seal", *trail_hash.CAME_IN, *trail_hash.BECAME)
+
+#: Rows read, or log entries compared, at once.
+_TOGETHER: Final = 2000
+
+
+def record(log: WebhookLog, *, only: Sequence[str] | None = None) -> None:
+    """Save an alert's row with its hashes; a new one at the end of its chain.
+
+    With `only`, just these columns have changed since it was saved. Called in the
+    transaction that holds the book's lock.
+    """
+    if not log.link:
+        refused = log.status == LogStatus.REJECTED
+        log.chain = REFUSED if refused else book_name(log.strategy, log.symbol)
+        _append(log)
+    log.seal = trail_hash.seal(settings.TRAIL_KEY, log.link, vars(log))
+    log.save(update_fields=(*only, "seal") if only else None)
+
+
+def reseal(log_ids: Iterable[int]) -> None:
+    """Seal rows again after what became of them was changed on purpose."""
+    logs = list(WebhookLog.objects.filter(pk__in=list(log_ids)))
+    for log in logs:
+        log.seal = trail_hash.seal(settings.TRAIL_KEY, log.link, vars(log))
+    WebhookLog.objects.bulk_update(logs, ["seal"], batch_size=500)
+
+
+def _append(log: WebhookLog) -> None:
+    if log.chain == REFUSED:
+        # No book's lock orders these. Taken last in the transaction, so never in a circle.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('refused', 0))")
+    place, previous = end_of(log.chain)
+    log.place = place + 1
+    log.link = trail_hash.link(settings.TRAIL_KEY, log.chain, log.place, previous, vars(log))
+
+
+def end_of(chain: str) -> tuple[int, str]:
+    """The last place of a chain, and its hash."""
+    rows = WebhookLog.objects.filter(chain=chain).order_by("-place")
+    return rows.values_list("place", "link").first() or _start_of(chain)
+
+
+def _start_of(chain: str) -> tuple[int, str]:
+    """What the first row that is kept of a chain follows."""
+    anchor = TrailAnchor.objects.filter(chain=chain).first()
+    if anchor is None:
+        return 0, trail_hash.BEGINNING
+    return anchor.place, anchor.link
+
+
+@transaction.atomic
+def forget(chain: str, up_to: int) -> int:
+    """Delete a chain's rows up to a place, and say so in its anchor; tell how many."""
+    last = WebhookLog.objects.get(chain=chain, place=up_to)
+    TrailAnchor.objects.update_or_create(
+        chain=chain,
+        defaults={
+            "place": last.place,
+            "link": last.link,
+            "seal": trail_hash.anchor(settings.TRAIL_KEY, chain, last.place, last.link),
+        },
+    )
+    deleted, _ = WebhookLog.objects.filter(chain=chain, place__lte=up_to).delete()
+    return deleted
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A place at which the trail does not hold."""
+
+    #: `webhook_logs.id`; None where the row is gone.
+    log_id: int | None
+    chain: str
+    place: int
+    sentence: str
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it in JSON's own types."""
+        return {
+            "webhook_log_id": self.log_id,
+            "chain": self.chain,
+            "place": self.place,
+            "sentence": self.sentence,
+        }
+
+
+def verify(advance: Callable[[int], object] = lambda number: None) -> Iterator[Break]:
+    """Each place at which a row was changed, removed or put in between.
+
+    Calls `advance` with the number of rows checked since. Changes nothing, and holds
+    nobody up; what is written meanwhile is not looked at.
+    """
+    with one_moment():
+        anchors = {anchor.chain: anchor for anchor in TrailAnchor.objects.all()}
+        for anchor in anchors.values():
+            yield from _check_anchor(anchor)
+        rows = WebhookLog.objects.order_by("chain", "place").values(*_COLUMNS)
+        chain, place, previous = None, 0, trail_hash.BEGINNING
+        for row in rows.iterator(chunk_size=_TOGETHER):
+            if row["chain"] != chain:
+                chain = row["chain"]
+                place, previous = 0, trail_hash.BEGINNING
+                if chain in anchors:
+                    place, previous = anchors[chain].place, anchors[chain].link
+            yield from _check(row, place, previous)
+            place, previous = row["place"], row["link"]
+            advance(1)
+    yield from _removed(advance)
+
+
+def _check(row: dict[str, Any], place: int, previous: str) -> Iterator[Break]:
+    def broken(sentence: str) -> Break:
+        return Break(row["id"], row["chain"], row["place"], sentence)
+
+    key = settings.TRAIL_KEY
+    if row["place"] != place + 1:
+        gone = f"{row['place'] - place - 1} alerts before alert {row['id']} are gone"
+        yield broken(f"{gone}: its place is {row['place']}, and the one before it has {place}.")
+    elif row["link"] != trail_hash.link(key, row["chain"], row["place"], previous, row):
+        yield broken(
+            f"Alert {row['id']}, or its place after the one before it, is not what was written: "
+            "what came in was changed, or it was put in."
+        )
+    if row["seal"] != trail_hash.seal(key, row["link"], row):
+        yield broken(f"What became of alert {row['id']} was changed.")
+
+
+def _check_anchor(anchor: TrailAnchor) -> Iterator[Break]:
+    expected = trail_hash.anchor(settings.TRAIL_KEY, anchor.chain, anchor.place, anchor.link)
+    if anchor.seal != expected:
+        yield Break(None, anchor.chain, anchor.place, "The record of what was pruned was changed.")
+
+
+def _removed(advance: Callable[[int], object]) -> Iterator[Break]:
+    """Alerts that the log knows and that are gone: the end of a chain leaves no gap.
+
+    What is pruned from the trail was pruned from the log before.
+    """
+    settled = Entry.objects.filter(webhook_log_id__isnull=False).order_by("id")
+    entries = settled.values_list("id", "webhook_log_id")
+    last = 0
+    while batch := list(entries.filter(pk__gt=last)[:_TOGETHER]):
+        last = batch[-1][0]
+        named = {log_id for _, log_id in batch if log_id is not None}
+        there = set(WebhookLog.objects.filter(pk__in=named).values_list("pk", flat=True))
+        for entry_id, log_id in batch:
+            if log_id not in there:
+                sentence = f"Alert {log_id} is gone; the log has it as entry {entry_id}."
+                yield Break(None, "", 0, sentence)
+        advance(len(batch))

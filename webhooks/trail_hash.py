@@ -1,0 +1,84 @@
+"""The two hashes that make the trail of alerts tamper-evident; pure.
+
+HMAC-SHA-256 (RFC 2104) under TRAIL_KEY over a canonical text: whoever can write to the
+database and has not the key can change a row, and cannot make its hashes follow.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any, Final
+from uuid import UUID
+
+from trades.numeric import plain
+
+#: What came in; never changes once the row is there. `link` is over these.
+CAME_IN: Final = (
+    "correlation_id", "wal_id", "idempotency_key", "payload", "token_name", "source_address",
+    "received_at", "strategy", "symbol", "is_test", "order_time",
+)  # fmt: skip
+
+#: What became of it; changes when an exit that waited is applied, or a failed alert
+#: tried again. `seal` is over these.
+BECAME: Final = (
+    "status", "error_code", "error_message", "error_fields", "processed_at", "direction",
+    "quantity", "price", "action", "position_before", "position_after", "tradingview_before",
+    "tradingview_after", "drift", "trade_id",
+)  # fmt: skip
+
+#: What the first row of a chain follows.
+BEGINNING: Final = "0" * 64
+
+
+def link(key: str, chain: str, place: int, previous: str, row: Mapping[str, Any]) -> str:
+    """The hash that ties a row to its place in its chain and to the row before it."""
+    return _digest(key, ["link", chain, place, previous, *(row[name] for name in CAME_IN)])
+
+
+def seal(key: str, link: str, row: Mapping[str, Any]) -> str:
+    """The hash over what became of a row."""
+    return _digest(key, ["seal", link, *(row[name] for name in BECAME)])
+
+
+def anchor(key: str, chain: str, place: int, link: str) -> str:
+    """The hash that says: up to here the chain was cut off on purpose."""
+    return _digest(key, ["anchor", chain, place, link])
+
+
+def _digest(key: str, values: list[Any]) -> str:
+    text = json.dumps([_canonical(value) for value in values], ensure_ascii=True)
+    return hmac.new(key.encode(), text.encode(), sha256).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    """A value as text that is the same before it is stored and after it is read back."""
+    match value:
+        case None | bool() | int():
+            return value
+        case datetime():
+            return value.astimezone(UTC).isoformat(timespec="microseconds")
+        case Decimal():
+            return f"{plain(value):f}"
+        case UUID():
+            return str(value)
+        case dict():
+            return json.dumps(value, sort_keys=True)
+        case str():
+            return _address(value) or value
+    raise TypeError(f"A {type(value).__name__} has no canonical text.")
+
+
+def _address(text: str) -> str:
+    # PostgreSQL and Python write IPv6 in ways of their own.
+    if ":" not in text or len(text) > 45:
+        return ""
+    try:
+        return ipaddress.ip_address(text).packed.hex()
+    except ValueError:
+        return ""
