@@ -50,7 +50,7 @@ def test_from_the_url_to_a_test_in_the_log(open_tab: Callable[..., Tab], look: s
     page = tab.open("/alert-builder/?case=indicator&strategy=Gamma")
     url = page.locator("#webhook-url")
     expect(url).to_contain_text("••••••••")
-    page.get_by_role("button", name="Show").click()
+    page.get_by_role("button", name="Show", exact=True).click()
     expect(url).to_contain_text(TOKEN)
     page.get_by_role("button", name="Hide").click()
     expect(url).not_to_contain_text(TOKEN)

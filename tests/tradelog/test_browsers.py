@@ -82,6 +82,8 @@ def test_deployed_behind_tls_nothing_is_to_be_said(tmp_path: Path) -> None:
             "BEHIND_TLS": "true",
             "SECRET_KEY": secrets.token_urlsafe(48),
             "TRADELOG_DATA": str(tmp_path),
+            # Set where the tests in a browser run; nobody deploys with it.
+            "DJANGO_ALLOW_ASYNC_UNSAFE": "",
         },
         capture_output=True,
         text=True,
