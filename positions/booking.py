@@ -1,14 +1,18 @@
 """Writes what netting decided: lots opened, split and closed, one trade a closed lot.
 
-Called inside the transaction that holds the book's lock; nothing here commits.
+Trades come first, then the alerts that point to them, then the lots that point to both;
+so each row is written once. Called inside the transaction that holds the books' locks;
+nothing here commits.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+import rows
 from positions.models import Lot, LotStatus
 from positions.netting import Closing, Netting, Opening, OpenLot
 from trades.direction import Direction
@@ -23,8 +27,8 @@ class Fill:
 
     strategy: Strategy
     symbol: str
-    #: The alert: `webhook_logs.id`.
-    log_id: int
+    #: The alert: `webhook_logs.id`; None until its row is there.
+    log_id: int | None
     #: In quote currency for one unit.
     price: Decimal
     #: The order's own time, UTC.
@@ -39,12 +43,21 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
-class Booked:
-    """The rows an order made."""
+class Booking:
+    """The rows of one order's effect."""
 
-    opened: Lot | None
-    closed: tuple[Lot, ...]
+    #: In the order of the lots they close.
     trades: tuple[Trade, ...]
+    #: The lots those trades are of; where one was closed in part, the part split off.
+    closed: tuple[Lot, ...]
+    #: The lots that parts were split off from.
+    rests: tuple[Lot, ...]
+    opened: Lot | None
+
+    def open_after(self, lots: Sequence[Lot]) -> list[Lot]:
+        """What is left open of the lots it was netted against, and what it opened."""
+        left = [lot for lot in lots if lot.status == LotStatus.OPEN]
+        return left if self.opened is None else [*left, self.opened]
 
 
 def open_lots(strategy: Strategy, symbol: str) -> list[Lot]:
@@ -57,22 +70,51 @@ def as_netted(lot: Lot) -> OpenLot:
     return OpenLot(lot.pk, Direction(lot.direction), lot.quantity)
 
 
-def book(netting: Netting, lots: list[Lot], fill: Fill) -> Booked:
-    """Write the effect of one order; `lots` are those it was netted against."""
+def booking_of(netting: Netting, lots: list[Lot], fill: Fill) -> Booking:
+    """The effect of one order on the lots it was netted against; they are changed, not saved."""
     shares = commission_shares(netting, fill.commission)
-    trades = trades_of(netting.closings, {lot.pk: lot for lot in lots}, fill, shares)
-    Trade.objects.bulk_create(trades)
-    closed = _close(netting.closings, {lot.pk: lot for lot in lots}, trades, fill)
-    opened = None
-    if netting.opening is not None:
-        opened = lot_of(netting.opening, fill, shares[-1])
-        opened.save(force_insert=True)
-    return Booked(opened, tuple(closed), tuple(trades))
+    by_id = {lot.pk: lot for lot in lots}
+    trades = trades_of(netting.closings, by_id, fill, shares)
+    closed, rests = [], []
+    for closing in netting.closings:
+        lot = by_id[closing.lot.id]
+        if closing.is_partial:
+            rests.append(lot)
+            lot = split(lot, closing.quantity)
+        lot.status = LotStatus.CLOSED
+        closed.append(lot)
+    opened = lot_of(netting.opening, fill, shares[-1]) if netting.opening else None
+    return Booking(tuple(trades), tuple(closed), tuple(rests), opened)
+
+
+def write_trades(bookings: Sequence[Booking]) -> None:
+    """Insert the trades of these orders."""
+    rows.insert([trade for booking in bookings for trade in booking.trades])
+
+
+def write_lots(bookings: Sequence[tuple[Booking, int]]) -> None:
+    """Write the lots of these orders, each with its alert (`webhook_logs.id`)."""
+    whole: list[Lot] = []
+    parts: list[Lot] = []
+    rests: list[Lot] = []
+    opened: list[Lot] = []
+    for booking, log_id in bookings:
+        for lot, trade in zip(booking.closed, booking.trades, strict=True):
+            lot.exit_webhook_log_id = log_id
+            lot.trade_id = trade.pk
+            (parts if lot.pk is None else whole).append(lot)
+        rests += booking.rests
+        if booking.opened is not None:
+            booking.opened.entry_webhook_log_id = log_id
+            opened.append(booking.opened)
+    rows.update(whole, ("status", "exit_webhook_log_id", "trade_id"))
+    rows.update(rests, ("quantity", "entry_commission"))
+    rows.insert(parts + opened)
 
 
 def lot_of(opening: Opening, fill: Fill, commission: Decimal) -> Lot:
     """The lot that an order opens, not yet saved; `commission` is the opening's share."""
-    return Lot(
+    lot = Lot(
         strategy=fill.strategy,
         symbol=fill.symbol,
         direction=opening.direction,
@@ -80,8 +122,10 @@ def lot_of(opening: Opening, fill: Fill, commission: Decimal) -> Lot:
         entry_price=fill.price,
         entry_time=fill.time,
         entry_commission=commission,
-        entry_webhook_log_id=fill.log_id,
     )
+    if fill.log_id is not None:
+        lot.entry_webhook_log_id = fill.log_id
+    return lot
 
 
 def commission_shares(netting: Netting, commission: Decimal) -> list[Decimal]:
@@ -163,29 +207,6 @@ def _compare_reported(trades: list[Trade], fill: Fill) -> None:
         for trade, part in zip(trades, parts, strict=True):
             trade.pnl_reported = plain(trade.pnl + part)
             trade.pnl_discrepancy = None if flagged is None else plain(part)
-
-
-def _close(
-    closings: tuple[Closing, ...], lots: dict[int, Lot], trades: list[Trade], fill: Fill
-) -> list[Lot]:
-    closed, whole, rests, parts = [], [], [], []
-    for closing, trade in zip(closings, trades, strict=True):
-        lot = lots[closing.lot.id]
-        if closing.is_partial:
-            part = split(lot, closing.quantity)
-            parts.append(part)
-            rests.append(lot)
-            lot = part
-        else:
-            whole.append(lot)
-        lot.status = LotStatus.CLOSED
-        lot.exit_webhook_log_id = fill.log_id
-        lot.trade = trade
-        closed.append(lot)
-    Lot.objects.bulk_update(whole, ["status", "exit_webhook_log", "trade"])
-    Lot.objects.bulk_update(rests, ["quantity", "entry_commission"])
-    Lot.objects.bulk_create(parts)
-    return closed
 
 
 def split(lot: Lot, quantity: Decimal) -> Lot:

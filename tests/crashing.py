@@ -1,6 +1,6 @@
 """A process that takes an alert and is killed (SIGKILL) on reaching a given function.
 
-`python -m tests.crashing webhooks.pipeline:apply '{"action": "buy", ...}'`
+`python -m tests.crashing webhooks.settler:apply '{"action": "buy", ...}'`
 """
 
 from __future__ import annotations

@@ -14,10 +14,10 @@ from django.utils import timezone
 from positions.findings import Finding, FindingKind
 from wal import journal
 from wal.models import UNSETTLED, Entry, EntryStatus
-from webhooks.applying import NO_BOOK, read
 from webhooks.models import LogStatus, WebhookLog
 from webhooks.outcome import settled_as
 from webhooks.parking import parking_time
+from webhooks.reading import NO_BOOK, read
 
 #: How much longer than it should something may take before it counts as stuck; what
 #: is younger, a live server is about to do.

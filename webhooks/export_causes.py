@@ -19,9 +19,9 @@ from trades.comparison.groups import TradeGroup
 from trades.comparison.tolerances import Tolerances
 from wal import journal
 from wal.models import Entry, Refusal
-from webhooks.applying import read
 from webhooks.models import LogStatus, WebhookLog
 from webhooks.payload import told_book, told_time
+from webhooks.reading import read
 from webhooks.signal import book_name
 
 #: Bars are no longer than this, as far as an alert's time of receipt is looked for in one.

@@ -32,8 +32,9 @@ TRANSACTION_SECONDS = 0.8 * settings.ANSWER_SECONDS
 _IN_THE_WAY = frozenset({"40001", "40P01", "55P03"})
 
 #: We said nothing for too long, in the middle of a transaction, and were cut off:
-#: idle_in_transaction_session_timeout. psycopg counts it among the internal errors.
-_CUT_OFF = "25P03"
+#: idle_in_transaction_session_timeout, transaction_timeout. psycopg counts them among the
+#: internal errors.
+_CUT_OFF = frozenset({"25P03", "25P04"})
 
 #: It was heard, and tells that it took too long: query_canceled. Another try would too.
 _TOO_LONG = frozenset({"57014"})
@@ -45,7 +46,7 @@ def is_unreachable(error: BaseException) -> bool:
 
 
 def _is_about_reaching(error: BaseException) -> bool:
-    return isinstance(error, (OperationalError, InterfaceError)) or _sqlstate(error) == _CUT_OFF
+    return isinstance(error, (OperationalError, InterfaceError)) or _sqlstate(error) in _CUT_OFF
 
 
 def _sqlstate(error: BaseException) -> str | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from django.conf import settings
 from django.utils import timezone
 
-from webhooks.models import LogStatus, WebhookLog
+from webhooks.models import WebhookLog
 from webhooks.payload import parse
 from webhooks.signal import Signal
 
@@ -23,19 +23,17 @@ def has_expired(log: WebhookLog) -> bool:
     return timezone.now() - log.received_at >= parking_time()
 
 
-def parked_for(entry: WebhookLog, signal: Signal) -> Iterator[tuple[WebhookLog, Signal]]:
-    """The parked exits that may belong to this entry, in the order they came."""
-    parked = WebhookLog.objects.filter(
-        status=LogStatus.PARKED,
-        strategy=entry.strategy,
-        symbol=entry.symbol,
-        # Times of receipt, not the clock: a replay decides as the live path did.
-        received_at__gte=entry.received_at - parking_time(),
-    ).order_by("id")
-    for log in parked:
-        its_signal = parse(log.payload.encode())
-        if _may_belong(its_signal, signal):
-            yield log, its_signal
+def parked_for(
+    entry: WebhookLog, signal: Signal, waiting: Iterable[WebhookLog]
+) -> Iterator[tuple[WebhookLog, Signal]]:
+    """Those of a book's parked exits that may belong to this entry, in the order they came."""
+    # Times of receipt, not the clock: a replay decides as the live path did.
+    earliest = entry.received_at - parking_time()
+    for log in waiting:
+        if log.received_at >= earliest:
+            its_signal = parse(log.payload.encode())
+            if _may_belong(its_signal, signal):
+                yield log, its_signal
 
 
 def _may_belong(leaving: Signal, entering: Signal) -> bool:

@@ -19,12 +19,13 @@ from positions.findings import Finding, FindingKind
 from positions.reconcile import lot_and_trade_findings
 from wal.models import Entry, EntryStatus
 from webhooks.alert_findings import alert_findings
-from webhooks.applying import apply, read
+from webhooks.applying import Wanted, apply
 from webhooks.correction import Change, change_of, correct
 from webhooks.entry_findings import entry_findings
 from webhooks.expectation import NotDerivable
 from webhooks.models import LogStatus, WebhookLog
 from webhooks.pipeline import give_up_waiting, settle_through
+from webhooks.reading import read
 from webhooks.snapshot import one_moment
 
 #: Findings that are mended by giving a log entry its effect; the others by deriving
@@ -202,4 +203,4 @@ def _end_waiting(alert: WebhookLog) -> None:
         body=alert.payload.encode(),
         received_at=alert.received_at,
     )
-    apply(entry, read(entry), give_up=True)
+    apply([Wanted(entry, read(entry), give_up=True)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,9 +18,12 @@ from wal import journal
 from wal.models import Entry, EntryStatus
 from webhooks.outcome import Outcome
 from webhooks.parking import parking_time
-from webhooks.pipeline import give_up_waiting, settle_through
+from webhooks.pipeline import give_up_waiting, hand_over, outcome_of
 
 logger = logging.getLogger(__name__)
+
+#: Entries handed over at a time.
+_TOGETHER = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,12 @@ class Replayed:
 
 def chosen(choice: Choice) -> Iterator[Entry]:
     """The entries to replay, in the order of the log; exits whose time is over come last."""
+    return islice(chain.from_iterable(map(journal.walk, _queries(choice))), choice.limit)
+
+
+def _queries(choice: Choice) -> list[QuerySet[Entry]]:
     if choice.entry_id is not None:
-        return iter(Entry.objects.filter(pk=choice.entry_id))
+        return [Entry.objects.filter(pk=choice.entry_id)]
     entries: list[QuerySet[Entry]] = [journal.unsettled()]
     if choice.only_free:
         entries = [
@@ -73,28 +81,46 @@ def chosen(choice: Choice) -> Iterator[Entry]:
     entries.append(journal.parked(received_before=timezone.now() - parking_time()))
     if choice.since is not None:
         entries = [query.filter(received_at__gte=choice.since) for query in entries]
-    found = chain.from_iterable(map(journal.walk, entries))
-    return islice(found, choice.limit)
+    return entries
+
+
+def _windows(choice: Choice) -> Iterator[list[Entry]]:
+    """The chosen entries, some at a time; a query is asked once those before it are done."""
+    left = sys.maxsize if choice.limit is None else choice.limit
+    for query in _queries(choice):
+        entries = journal.walk(query)
+        while window := list(islice(entries, min(left, _TOGETHER))):
+            left -= len(window)
+            yield window
 
 
 def replay(choice: Choice) -> Iterator[Replayed]:
-    """Settle the chosen entries one after the other, and tell what came of each.
+    """Settle the chosen entries, and tell what came of each, in the order of the log.
 
     Stops at the first that finds the database out of reach: the rest would too.
     """
     # A claim that is alive is waited for until it would have ended.
     patience = 0.0 if choice.only_free else settings.LEASE_SECONDS + 1.0
-    for entry in chosen(choice):
-        try:
-            if entry.status == EntryStatus.PARKED:
-                outcome = give_up_waiting(entry, patience=patience)
+    retry = choice.failed or bool(choice.entry_id)
+    for window in _windows(choice):
+        # Handed over before the first is waited for, so that they share transactions.
+        handed = [
+            None
+            if entry.status == EntryStatus.PARKED
+            else hand_over(entry, patience=patience, retry_failed=retry)
+            for entry in window
+        ]
+        is_away = False
+        for entry, waiting in zip(window, handed, strict=True):
+            try:
+                if waiting is None:
+                    outcome = give_up_waiting(entry, patience=patience)
+                else:
+                    outcome = outcome_of(waiting)
+            except Queued as fault:
+                is_away = is_away or isinstance(fault, DatabaseUnavailable)
+                yield Replayed(entry, None, fault)
             else:
-                outcome = settle_through(
-                    entry, patience=patience, retry_failed=choice.failed or bool(choice.entry_id)
-                )
-        except Queued as fault:
-            yield Replayed(entry, None, fault)
-            if isinstance(fault, DatabaseUnavailable):
-                return
-        else:
-            yield Replayed(entry, outcome, outcome.fault)
+                yield Replayed(entry, outcome, outcome.fault)
+        if is_away:
+            return

@@ -7,13 +7,14 @@ to no book and may be pruned, are one more chain. docs/trail.md says what this p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
+import rows
 from wal.models import Entry
 from webhooks import trail_hash
 from webhooks.models import LogStatus, TrailAnchor, WebhookLog
@@ -25,22 +26,45 @@ REFUSED: Final = "-"
 
 _COLUMNS: Final = ("id", "chain", "place", "link", "seal", *trail_hash.CAME_IN, *trail_hash.BECAME)
 
+#: What may change in a row that is there: all but its place in the trail.
+_WRITTEN_AGAIN: Final = tuple(
+    field.attname
+    for field in WebhookLog._meta.concrete_fields
+    if field.attname not in ("id", "chain", "place", "link")
+)
+
 #: Rows read, or log entries compared, at once.
 _TOGETHER: Final = 2000
 
 
-def record(log: WebhookLog, *, only: Sequence[str] | None = None) -> None:
-    """Save an alert's row with its hashes; a new one at the end of its chain.
+#: A chain's last place, and the hash there.
+End = tuple[int, str]
 
-    With `only`, just these columns have changed since it was saved. Called in the
-    transaction that holds the book's lock.
+
+def chain_of(log: WebhookLog) -> str:
+    """The chain that an alert's row belongs to."""
+    refused = log.status == LogStatus.REJECTED
+    return REFUSED if refused else book_name(log.strategy, log.symbol)
+
+
+def record(logs: Sequence[WebhookLog], ends: Mapping[str, End]) -> None:
+    """Save the rows of alerts with their hashes; new ones each at the end of its chain.
+
+    `ends` are those of their chains, as far as they have any. Called in the transaction
+    that holds the locks of their books, and of the refused if one of them is.
     """
-    if not log.link:
-        refused = log.status == LogStatus.REJECTED
-        log.chain = REFUSED if refused else book_name(log.strategy, log.symbol)
-        _append(log)
-    log.seal = trail_hash.seal(settings.TRAIL_KEY, log.link, vars(log))
-    log.save(update_fields=(*only, "seal") if only else None)
+    ends = dict(ends)
+    new, known = [log for log in logs if not log.link], [log for log in logs if log.link]
+    for log in new:
+        log.chain = chain_of(log)
+        place, previous = ends.get(log.chain) or _start_of(log.chain)
+        log.place = place + 1
+        log.link = trail_hash.link(settings.TRAIL_KEY, log.chain, log.place, previous, vars(log))
+        ends[log.chain] = log.place, log.link
+    for log in logs:
+        log.seal = trail_hash.seal(settings.TRAIL_KEY, log.link, vars(log))
+    rows.insert(new)
+    rows.update(known, _WRITTEN_AGAIN)
 
 
 def reseal(log_ids: Iterable[int]) -> None:
@@ -49,22 +73,6 @@ def reseal(log_ids: Iterable[int]) -> None:
     for log in logs:
         log.seal = trail_hash.seal(settings.TRAIL_KEY, log.link, vars(log))
     WebhookLog.objects.bulk_update(logs, ["seal"], batch_size=500)
-
-
-def _append(log: WebhookLog) -> None:
-    if log.chain == REFUSED:
-        # No book's lock orders these. Taken last in the transaction, so never in a circle.
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('refused', 0))")
-    place, previous = end_of(log.chain)
-    log.place = place + 1
-    log.link = trail_hash.link(settings.TRAIL_KEY, log.chain, log.place, previous, vars(log))
-
-
-def end_of(chain: str) -> tuple[int, str]:
-    """The last place of a chain, and its hash."""
-    rows = WebhookLog.objects.filter(chain=chain).order_by("-place")
-    return rows.values_list("place", "link").first() or _start_of(chain)
 
 
 def _start_of(chain: str) -> tuple[int, str]:
@@ -121,9 +129,9 @@ def verify(advance: Callable[[int], object] = lambda number: None) -> Iterator[B
         anchors = {anchor.chain: anchor for anchor in TrailAnchor.objects.all()}
         for anchor in anchors.values():
             yield from _check_anchor(anchor)
-        rows = WebhookLog.objects.order_by("chain", "place").values(*_COLUMNS)
+        chained = WebhookLog.objects.order_by("chain", "place").values(*_COLUMNS)
         chain, place, previous = None, 0, trail_hash.BEGINNING
-        for row in rows.iterator(chunk_size=_TOGETHER):
+        for row in chained.iterator(chunk_size=_TOGETHER):
             if row["chain"] != chain:
                 chain = row["chain"]
                 place, previous = 0, trail_hash.BEGINNING

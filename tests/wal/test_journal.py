@@ -47,11 +47,17 @@ def test_an_appended_entry_is_claimed_by_this_process() -> None:
     assert stored.claimed_until and stored.claimed_until > timezone.now()
 
 
+def completed(entry: Entry, log_id: int | None) -> journal.Mark:
+    return journal.Mark(
+        entry.pk, entry.correlation_id, EntryStatus.COMPLETED, book="b", webhook_log_id=log_id
+    )
+
+
 def test_an_append_waits_for_the_disk_and_a_mark_does_not() -> None:
     """SQLite syncs at commit under FULL (2), and leaves it to the next one under NORMAL (1)."""
     entry = append()
     assert _synchronous() == 2
-    journal.settle(entry.pk, EntryStatus.COMPLETED, webhook_log_id=1, book="b")
+    journal.settle([completed(entry, 1)])
     assert _synchronous() == 1
     append()
     assert _synchronous() == 2
@@ -92,7 +98,7 @@ def test_a_claim_is_won_once() -> None:
 
 def test_release_leaves_what_is_settled_alone() -> None:
     entry = append()
-    journal.settle(entry.pk, EntryStatus.COMPLETED, webhook_log_id=7, book="b")
+    journal.settle([completed(entry, 7)])
     journal.release(entry.pk, book="b", error="late")
     stored = Entry.objects.get(pk=entry.pk)
     assert (stored.status, stored.webhook_log_id, stored.last_error) == ("completed", 7, "")
@@ -113,7 +119,7 @@ def test_walking_the_log_sees_what_happens_meanwhile() -> None:
     walked = journal.walk(journal.unsettled(), step=3)
     next(walked)
     for entry in appended[1:6]:
-        journal.settle(entry.pk, EntryStatus.COMPLETED, webhook_log_id=None, book="b")
+        journal.settle([completed(entry, None)])
     second = next(walked)
     second.refresh_from_db()
     assert second.status == "completed"

@@ -23,14 +23,14 @@ from webhooks.models import WebhookLog
 #: In the order in which taking an exit reaches them.
 STEPS = [
     pytest.param("webhooks.pipeline:read", id="appended, not parsed"),
-    pytest.param("webhooks.pipeline:apply", id="parsed, not applied"),
-    pytest.param("webhooks.applying:lock_book", id="transaction begun"),
+    pytest.param("webhooks.settler:apply", id="parsed, not applied"),
+    pytest.param("webhooks.applying:look", id="transaction begun"),
     pytest.param("webhooks.applying:net", id="book locked, lots read"),
-    pytest.param("webhooks.applying:book", id="row in webhook_logs inserted"),
-    pytest.param("positions.booking:_close", id="trade inserted"),
-    pytest.param("webhooks.models:WebhookLog.save_base", id="before the alert's own row"),
+    pytest.param("webhooks.applying:write_trades", id="netted"),
+    pytest.param("webhooks.trail:record", id="trade inserted"),
+    pytest.param("webhooks.applying:write_lots", id="row in webhook_logs inserted"),
     pytest.param("django.db.backends.postgresql.base:DatabaseWrapper._commit", id="uncommitted"),
-    pytest.param("webhooks.pipeline:_mark", id="committed, not settled"),
+    pytest.param("webhooks.settler:_mark", id="committed, not settled"),
 ]
 
 
@@ -73,7 +73,7 @@ def test_killed_between_two_steps(post: Poster, step: str) -> None:
 
 def test_killed_alert_sent_again_is_one_effect(post: Poster) -> None:
     """TradingView's own retry meets the entry that the dead process left."""
-    crash("webhooks.pipeline:_mark", alert())
+    crash("webhooks.settler:_mark", alert())
     again = post()
     # Waiting for the dead one's claim to end may take longer than a request may.
     assert again["status"] in ("duplicate", "queued")

@@ -28,7 +28,7 @@ def unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
             raise RecursionError(f"with {TOKEN} in hand")
         return parse(body, given_key)
 
-    monkeypatch.setattr("webhooks.applying.parse", fail_on_it)
+    monkeypatch.setattr("webhooks.reading.parse", fail_on_it)
 
 
 def test_what_cannot_be_read_stays_in_the_log(

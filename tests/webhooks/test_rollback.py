@@ -52,7 +52,6 @@ def tables() -> dict[str, list[Any]]:
         pytest.param("INSERT", "webhook_logs", id="inserting the alert's row"),
         pytest.param("INSERT", "trades", id="inserting the trade"),
         pytest.param("UPDATE", "open_positions", id="closing the lot"),
-        pytest.param("UPDATE", "webhook_logs", id="updating the alert's row"),
     ],
 )
 def test_nothing_changes_and_the_entry_is_replayed(
@@ -78,6 +77,20 @@ def test_nothing_changes_and_the_entry_is_replayed(
     call_command("replay_wal", stdout=StringIO())
     assert Trade.objects.get().exit_price == 110
     assert list(Lot.objects.order_by("id").values_list("status", flat=True)) == ["closed", "open"]
+    assert not Entry.objects.exclude(status="completed").exists()
+
+
+def test_an_exit_that_cannot_be_released_keeps_its_entry_in_the_log(post: Poster) -> None:
+    """Its row is there, and is written again when its entry comes."""
+    assert post(**EXIT)["status"] == "parked"
+    before = tables()
+    with refusing("UPDATE", "webhook_logs"):
+        answer = post()
+        assert (answer.http, answer.code) == (202, "PROCESSING_ERROR")
+        assert tables() == before
+    call_command("replay_wal", stdout=StringIO())
+    assert Trade.objects.get().exit_price == 110
+    assert set(WebhookLog.objects.values_list("status", flat=True)) == {"processed"}
     assert not Entry.objects.exclude(status="completed").exists()
 
 

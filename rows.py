@@ -1,0 +1,153 @@
+"""Rows of models, written and read many at a time by statements whose text is made once.
+
+On the ground floor, for the way an alert takes: there the ORM spends several times longer
+on building each statement than PostgreSQL on carrying it out (docs/performance.md has the
+figures). Everything else keeps to the ORM. PostgreSQL only, inside a transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Protocol, TypeVar
+
+import psycopg
+from django.db import connection, models
+
+M = TypeVar("M", bound=models.Model)
+
+
+class Ask(Protocol):
+    """Sends a statement; its rows can be fetched once the answers are in."""
+
+    def __call__(self, statement: str, parameters: Sequence[object] = ()) -> psycopg.Cursor[Any]:
+        """The cursor to fetch from."""
+
+
+@contextmanager
+def one_round_trip() -> Iterator[Ask]:
+    """Statements asked inside are sent together; each sees what those before it did.
+
+    Raises what Django raises for the database's faults.
+    """
+    with connection.wrap_database_errors, _connection().pipeline():
+        yield lambda statement, parameters=(): _execute(statement, parameters)
+
+
+def columns(model: type[models.Model]) -> str:
+    """All columns of a model as a statement lists them, for `loaded`."""
+    return ", ".join(f'"{model._meta.db_table}"."{name}"' for name in _fields(model).columns)
+
+
+def loaded(model: type[M], cursor: psycopg.Cursor[Any]) -> list[M]:
+    """The rows of a statement that selected `columns`, as the model's."""
+    fields = _fields(model)
+    rows: Any = cursor.fetchall()
+    if fields.json:
+        rows = ([*row] for row in rows)
+        rows = list(map(fields.with_json, rows))
+    return [model.from_db(connection.alias, fields.names, row) for row in rows]
+
+
+def insert(rows: Sequence[models.Model]) -> None:
+    """Insert rows of one model, in their order; each gets its id."""
+    if not rows:
+        return
+    fields = _fields(type(rows[0]))
+    for row in rows:
+        for field in fields.stamped:
+            field.pre_save(row, add=True)
+    with connection.wrap_database_errors:
+        ids = _execute(fields.insertion, [_as_json(rows, fields.written)]).fetchall()
+    for row, (key,) in zip(rows, ids, strict=True):
+        row.pk = key
+        row._state.adding, row._state.db = False, connection.alias
+
+
+def update(rows: Sequence[models.Model], names: tuple[str, ...]) -> None:
+    """Write these fields (by attribute, so `trade_id`) of rows of one model."""
+    if not rows:
+        return
+    fields = _fields(type(rows[0]))
+    written = {"id": "id"} | {fields.columns[fields.names.index(name)]: name for name in names}
+    with connection.wrap_database_errors:
+        _execute(_change(type(rows[0]), names), [_as_json(rows, written)])
+
+
+class _Fields:
+    """What statements about a model are made of; the first field is its id."""
+
+    def __init__(self, model: type[models.Model]) -> None:
+        fields = sorted(model._meta.concrete_fields, key=lambda field: not field.primary_key)
+        self.names = [field.attname for field in fields]
+        self.columns = [str(field.column) for field in fields]
+        # Without a length: a cast to one would cut off what an insert refuses.
+        self.types = [str(field.rel_db_type(connection)).partition("(")[0] for field in fields]
+        self.json = [
+            place for place, field in enumerate(fields) if isinstance(field, models.JSONField)
+        ]
+        #: Those that are told the time on being inserted.
+        self.stamped = [field for field in fields if getattr(field, "auto_now_add", False)]
+        #: Attributes by column, of all but the id.
+        self.written = dict(zip(self.columns[1:], self.names[1:], strict=True))
+        listed = ", ".join(f'"{name}"' for name in self.columns[1:])
+        self.insertion = (
+            f'INSERT INTO "{model._meta.db_table}" ({listed}) SELECT {listed}'
+            f" FROM json_to_recordset(%s) AS v({self.record(self.columns[1:])}) RETURNING id"
+        )
+
+    def record(self, columns: Sequence[str]) -> str:
+        """Columns and their types."""
+        types = dict(zip(self.columns, self.types, strict=True))
+        return ", ".join(f'"{name}" {types[name]}' for name in columns)
+
+    def with_json(self, row: list[Any]) -> list[Any]:
+        """A row with its JSON read."""
+        for place in self.json:
+            row[place] = json.loads(row[place])
+        return row
+
+
+@lru_cache
+def _fields(model: type[models.Model]) -> _Fields:
+    return _Fields(model)
+
+
+@lru_cache
+def _change(model: type[models.Model], names: tuple[str, ...]) -> str:
+    fields = _fields(model)
+    columns = [fields.columns[fields.names.index(name)] for name in names]
+    changes = ", ".join(f'"{name}" = v."{name}"' for name in columns)
+    return (
+        f'UPDATE "{model._meta.db_table}" t SET {changes}'
+        f" FROM json_to_recordset(%s) AS v({fields.record(['id', *columns])}) WHERE t.id = v.id"
+    )
+
+
+def _as_json(rows: Sequence[models.Model], written: dict[str, str]) -> str:
+    """The rows as one parameter, which costs far less than an array a column."""
+    return json.dumps(
+        [{column: getattr(row, name) for column, name in written.items()} for row in rows],
+        default=_as_text,
+        ensure_ascii=False,
+    )
+
+
+def _as_text(value: object) -> str:
+    # As strings, numbers keep every digit: PostgreSQL reads them as their column's type.
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _execute(statement: str, parameters: Sequence[object]) -> psycopg.Cursor[Any]:
+    cursor: psycopg.Cursor[Any] = psycopg.Cursor(_connection())
+    # Parsed and planned once a connection.
+    cursor.execute(statement.encode(), parameters, prepare=True)
+    return cursor
+
+
+def _connection() -> psycopg.Connection[Any]:
+    connection.ensure_connection()
+    return connection.connection  # type: ignore[no-any-return]

@@ -1,0 +1,59 @@
+"""Who comes before whom: the unsettled entries of some books, as far as their turn goes."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connections
+from django.utils import timezone
+
+from wal.journal import UNSETTLED_SQL, owner
+from wal.writer import ALIAS
+
+_COLUMNS = "id, correlation_id, book, claimed_by, status = 'pending' OR claimed_until < %s"
+
+
+@dataclass(frozen=True, slots=True)
+class InLine:
+    """An entry that still wants its effect."""
+
+    id: int
+    correlation_id: uuid.UUID
+    #: "" where nobody has read it yet.
+    book: str
+    #: Claimed by this process.
+    is_ours: bool
+    #: Claimed by nobody who is alive.
+    is_free: bool
+
+
+def line(books: Collection[str], *, up_to: int) -> list[InLine]:
+    """The unsettled entries up to an id: each of these books' first one, and all unread ones.
+
+    Oldest first. What has been committed when it is asked is seen.
+    """
+    connection = connections[ALIAS]
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    these = ", ".join(["%s"] * len(books)) or "NULL"
+    statement = (
+        f"SELECT {_COLUMNS} FROM webhook_wal WHERE {UNSETTLED_SQL} AND book = '' AND id <= %s"
+        f" UNION ALL SELECT {_COLUMNS} FROM webhook_wal WHERE id IN (SELECT min(id)"
+        f" FROM webhook_wal WHERE {UNSETTLED_SQL} AND book IN ({these}) AND id <= %s"
+        " GROUP BY book) ORDER BY 1"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [now, up_to, now, *books, up_to])
+        found: list[tuple[int, Any, str, str, Any]] = cursor.fetchall()
+    return [
+        InLine(
+            id,
+            name if isinstance(name, uuid.UUID) else uuid.UUID(name),
+            book,
+            claimed_by == owner(),
+            bool(is_free),
+        )
+        for id, name, book, claimed_by, is_free in found
+    ]

@@ -1,0 +1,314 @@
+"""The one settler of a process: entries that wait together are settled together.
+
+Requests, the draining of the log and replay all hand their entries to it. It takes the
+first entry of each book whose turn has come, applies them in one transaction, and marks
+them; what comes meanwhile is in the next one. So an entry of a book never overtakes
+another, different books share their round trips and commits, and a book that somebody
+else holds keeps nobody waiting but itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as WriteTimeout
+from contextlib import suppress
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+
+from django.db import DatabaseError, OperationalError, connections
+
+from faults import DatabaseUnavailable, ProcessingError, Queued
+from wal import journal
+from wal.journal import Mark
+from wal.line import InLine, line
+from wal.models import Entry, EntryStatus
+from webhooks.applying import Wanted, apply
+from webhooks.credentials import cut_tokens_from_text
+from webhooks.main_database import is_unreachable, transact
+from webhooks.models import WebhookLog
+from webhooks.observation import lines_about, observe
+from webhooks.outcome import Outcome, settled_as
+from webhooks.reading import NO_BOOK, books_read, read
+
+logger = logging.getLogger(__name__)
+
+#: What a write to the log can raise.
+LOG_TROUBLE = (DatabaseError, WriteTimeout)
+
+#: The most entries in one transaction: enough to share its cost, and few enough that it
+#: stays far below its time.
+MOST_TOGETHER = 128
+
+#: Seconds between two looks at what another process is working on.
+_POLL_SECONDS = 0.004
+
+
+@dataclass(eq=False, slots=True)
+class Waiting:
+    """An entry in the settler's hands."""
+
+    wanted: Wanted
+    #: Until when it waits for other processes, on time.monotonic()'s clock.
+    limit: float
+    #: Its outcome, or the Queued that it was given back with.
+    done: Future[Outcome] = field(default_factory=Future)
+    #: Whether it is being applied, and so cannot be taken back.
+    is_in_hand: bool = False
+    is_abandoned: bool = False
+
+    @property
+    def entry(self) -> Entry:
+        return self.wanted.entry
+
+    @property
+    def book(self) -> str:
+        return self.wanted.reading.book
+
+
+class Settler:
+    """Settles entries on a thread of its own, each book's in the order of the log."""
+
+    def __init__(self) -> None:
+        self._arriving: SimpleQueue[Waiting] = SimpleQueue()
+        self._waiting: list[Waiting] = []
+        #: Guards what is taken in hand against those who stop waiting for it.
+        self._lock = threading.Lock()
+        threading.Thread(target=self._run, name="settler", daemon=True).start()
+
+    def submit(self, waiting: Waiting) -> None:
+        """Take an entry that this process holds the claim of, or that wants none."""
+        self._arriving.put(waiting)
+
+    def abandon(self, waiting: Waiting) -> bool:
+        """Take an entry back; False where it is too late for that."""
+        with self._lock:
+            waiting.is_abandoned = not waiting.is_in_hand and not waiting.done.done()
+            return waiting.is_abandoned
+
+    def _run(self) -> None:
+        patience = 0.0
+        while True:
+            self._take_in(patience)
+            try:
+                has_settled = self._settle(self._ready()[:MOST_TOGETHER])
+                # What waits for others waits a moment; nothing tells when they are done.
+                patience = 0.0 if has_settled else _POLL_SECONDS
+            except Exception as error:
+                # Most likely the log cannot be read. Who waits is told so.
+                connections["wal"].close()
+                self._give_up(list(self._waiting), error)
+
+    def _take_in(self, patience: float) -> None:
+        """Collect what has arrived, and wait for it where nothing else is to be done."""
+        if not self._waiting and self._arriving.empty():
+            # Back to the pool meanwhile.
+            connections["default"].close()
+            connections["wal"].close_if_unusable_or_obsolete()
+            self._waiting.append(self._arriving.get())
+        elif patience:
+            with suppress(Empty):
+                self._waiting.append(self._arriving.get(timeout=patience))
+        with suppress(Empty):
+            while True:
+                self._waiting.append(self._arriving.get_nowait())
+
+    def _ready(self) -> list[Waiting]:
+        """The entries whose turn has come, none of them of the same book."""
+        self._waiting = [each for each in self._waiting if not each.is_abandoned]
+        firsts: dict[object, Waiting] = {}
+        for waiting in sorted(self._waiting, key=lambda each: each.entry.pk):
+            firsts.setdefault(waiting if waiting.book == NO_BOOK else waiting.book, waiting)
+        in_line = _first_in_line(
+            {first.book for first in firsts.values()} - {NO_BOOK},
+            up_to=max((first.entry.pk for first in firsts.values()), default=0),
+        )
+        ready = []
+        for first in firsts.values():
+            before = in_line.get(first.book)
+            if before is not None and before.id < first.entry.pk:
+                if _claim(before):
+                    ready.append(self._adopt(before))
+                    continue
+            elif _is_held(first.entry, before):
+                ready.append(first)
+                continue
+            if time.monotonic() >= first.limit:
+                self._give_up([first], Queued())
+        return ready
+
+    def _adopt(self, before: InLine) -> Waiting:
+        """Take an entry that nobody brought; whoever waits behind it waits for it."""
+        entry = Entry.objects.get(pk=before.id)
+        adopted = Waiting(Wanted(entry, read(entry)), limit=0)
+        self._waiting.append(adopted)
+        return adopted
+
+    def _settle(self, ready: list[Waiting]) -> bool:
+        """Apply these entries together; tell whether any came to its end."""
+        with self._lock:
+            batch = [each for each in ready if not each.is_abandoned]
+            for waiting in batch:
+                waiting.is_in_hand = True
+        if not batch:
+            return False
+        try:
+            outcomes = transact(lambda: apply([each.wanted for each in batch]))
+        except Exception as error:
+            if len(batch) > 1 and not isinstance(_as_queued(error), DatabaseUnavailable):
+                # One bad entry must not take the others with it.
+                return max([self._settle([waiting]) for waiting in batch])
+            self._give_up(self._of_the_books_of(batch), error)
+            return True
+        settled = [
+            (waiting, outcome)
+            for waiting, outcome in zip(batch, outcomes, strict=True)
+            if outcome is not None
+        ]
+        _mark(settled)
+        self._leave(waiting for waiting, _ in settled)
+        for waiting, outcome in settled:
+            with lines_about(waiting.entry, waiting.book):
+                observe(outcome)
+            waiting.done.set_result(outcome)
+        for waiting in batch:
+            waiting.is_in_hand = False
+            if not waiting.done.done() and time.monotonic() >= waiting.limit:
+                self._give_up([waiting], Queued())
+        return bool(settled)
+
+    def _of_the_books_of(self, batch: list[Waiting]) -> list[Waiting]:
+        """These entries and those that wait behind them, which cannot be applied either."""
+        books = {waiting.book for waiting in batch} - {NO_BOOK}
+        behind = [each for each in self._waiting if each.book in books and each not in batch]
+        return batch + behind
+
+    def _give_up(self, several: list[Waiting], error: Exception) -> None:
+        """Leave entries in the log, and tell who waits for them."""
+        self._leave(several)
+        failed: set[str] = set()
+        for waiting in several:
+            fault = _as_queued(error)
+            if waiting.book in failed and not isinstance(fault, DatabaseUnavailable):
+                # The fault is the older entry's; this one merely has to follow it.
+                fault = Queued()
+            failed.add(waiting.book)
+            give_back(waiting, fault, error)
+            waiting.done.set_exception(fault)
+
+    def _leave(self, several: Iterable[Waiting]) -> None:
+        gone = set(several)
+        self._waiting = [each for each in self._waiting if each not in gone]
+
+
+def give_back(waiting: Waiting, fault: Queued, error: Exception | None = None) -> None:
+    """Free a claimed entry, which stays in the log for the next one who comes by."""
+    entry, error = waiting.entry, error or fault
+    fault.ids = {"wal_id": entry.pk}
+    with lines_about(entry, waiting.book):
+        # An entry that cannot be applied is tried again every second; a line each is too much.
+        if isinstance(fault, ProcessingError) and entry.attempts in (0, 1, 10, 100, 1000):
+            logger.error(
+                "Log entry %s could not be applied",
+                entry.pk,
+                exc_info=error,
+                extra={"error_code": fault.code},
+            )
+        # The answer says the code; what the database said is for whoever reads the log.
+        reason = fault.message if isinstance(error, Queued) else f"{type(error).__name__}: {error}"
+        told = cut_tokens_from_text(f"{fault.code}: {reason}")
+        try:
+            journal.release(entry.pk, book=waiting.book, error=told)
+        except LOG_TROUBLE:
+            logger.warning("Log entry %s stays claimed until its lease ends", entry.pk)
+
+
+def _as_queued(error: Exception) -> Queued:
+    """What keeps an entry in the log for later; the one place that tells whose fault it is."""
+    if isinstance(error, Queued):
+        return type(error)(error.message)
+    if is_unreachable(error):
+        logger.warning("The database is out of reach: %s", str(error).strip())
+        return DatabaseUnavailable()
+    if isinstance(error, OperationalError):
+        return Queued("Something else holds what this alert needs; it is tried again.")
+    return ProcessingError()
+
+
+def _claim(entry: InLine) -> bool:
+    return entry.is_free and journal.claim(entry.id)
+
+
+def _is_held(entry: Entry, standing: InLine | None) -> bool:
+    """Make sure that this process holds the claim of a book's first entry."""
+    if standing is not None and standing.id == entry.pk:
+        return standing.is_ours or _claim(standing)
+    # Settled by somebody else meanwhile, or handed over to be tried once more. The first
+    # needs no claim: applying it finds the effect it had.
+    if entry.status in (EntryStatus.PROCESSING, EntryStatus.COMPLETED, EntryStatus.DUPLICATE):
+        return True
+    if journal.claim(entry.pk, among=(EntryStatus(entry.status),)):
+        return True
+    entry.refresh_from_db(fields=["status"])
+    return False
+
+
+def _first_in_line(books: set[str], *, up_to: int) -> dict[str, InLine]:
+    """The first unsettled entry of each book."""
+    found: dict[str, InLine] = {}
+    unread = []
+    for each in line(books, up_to=up_to):
+        book = each.book or books_read.get(each.correlation_id)
+        if book is None:
+            unread.append(each)
+        elif book not in found:
+            found[book] = each
+    entries = Entry.objects.in_bulk([each.id for each in unread]) if unread else {}
+    for each in unread:
+        entry = entries[each.id]
+        reading = read(entry)
+        books_read.note(entry, reading)
+        if reading.book not in found or each.id < found[reading.book].id:
+            found[reading.book] = each
+    return found
+
+
+def _mark(settled: list[tuple[Waiting, Outcome]]) -> None:
+    marks = [mark for waiting, outcome in settled for mark in _marks(waiting, outcome)]
+    try:
+        journal.settle(marks)
+    except LOG_TROUBLE:
+        # The effects are there and no alert will be applied twice; replay marks them.
+        logger.warning("%d log entries could not be marked as settled", len(marks))
+
+
+def _marks(waiting: Waiting, outcome: Outcome) -> Iterator[Mark]:
+    entry = waiting.entry
+    yield _mark_of(entry.pk, entry.correlation_id, waiting.book, outcome.entry_status, outcome.log)
+    for log in outcome.released:
+        yield _mark_of(log.wal_id, log.correlation_id, waiting.book, settled_as(log), log)
+
+
+def _mark_of(
+    entry_id: int, name: uuid.UUID, book: str, status: EntryStatus, log: WebhookLog
+) -> Mark:
+    error = f"{log.error_code}: {log.error_message}" if log.error_code else ""
+    return Mark(entry_id, name, status, book, log.pk, error)
+
+
+_settler: tuple[int, Settler] | None = None
+_starting = threading.Lock()
+
+
+def settler() -> Settler:
+    """This process's settler; a forked process gets one of its own."""
+    global _settler
+    with _starting:
+        if _settler is None or _settler[0] != os.getpid():
+            _settler = (os.getpid(), Settler())
+        return _settler[1]
