@@ -122,7 +122,7 @@ def test_a_statement_is_given_up_at_the_deadline() -> None:
 def test_who_vanishes_in_a_transaction_does_not_keep_its_book() -> None:
     with (
         psycopg.connect(databases_of_this_run()["DATABASE_URL"]) as other,
-        pytest.raises(DatabaseError, match="(idle-in-)?transaction timeout") as raised,
+        pytest.raises(DatabaseError, match=r"(idle-in-)?transaction timeout") as raised,
         transaction.atomic(),
     ):
         assert hold("book") == {"book"}
