@@ -40,15 +40,13 @@ class Answers:
 
 
 class Load:
-    """Clients of one server; goes on with the next alert where it ended."""
+    """The alerts for one database: each run goes on with the next one where the last ended."""
 
-    def __init__(self, url: str, *, books: int, first: int = 0) -> None:
-        self._url = url
+    def __init__(self, *, books: int) -> None:
         self._books = books
-        #: The number of the next alert.
-        self.next = first
+        self._next = 0
 
-    def run(self, *, clients: int, seconds: float) -> Answers:
+    def run(self, url: str, *, clients: int, seconds: float) -> Answers:
         """Send as fast as answers come, each client one alert at a time. Raises NoLoad."""
         wrk = shutil.which("wrk")
         if wrk is None:
@@ -56,7 +54,7 @@ class Load:
         done = subprocess.run(
             [
                 *(wrk, "-t1", f"-c{clients}", f"-d{max(1, round(seconds))}s", "--timeout=10s"),
-                *("-s", str(_SCRIPT), self._url, "--", str(self.next), str(self._books)),
+                *("-s", str(_SCRIPT), url, "--", str(self._next), str(self._books)),
             ],
             capture_output=True,
             text=True,
@@ -68,7 +66,7 @@ class Load:
         if done.returncode or told is None:
             raise NoLoad(f"wrk failed:\n{done.stdout}{done.stderr}")
         result = json.loads(told)
-        self.next = int(result["next"])
+        self._next = int(result["next"])
         troubles = {name: result[name] for name in ("connect", "read", "write", "timeout")}
         if any(troubles.values()):
             raise NoLoad(f"Of {clients} connections, {troubles} went wrong.")

@@ -73,11 +73,11 @@ def measure_server(
     Raises Dishonest if it answered for what is not there. The way with a queue in memory
     is spared: what it has not written is its figure.
     """
-    load.run(clients=clients, seconds=1)
+    load.run(running.url, clients=clients, seconds=1)
     server.wait_until_settled(installation)
     run = _measure(
         installation, server.name, server.database, clients,
-        lambda: load.run(clients=clients, seconds=seconds), running.processes(),
+        lambda: load.run(running.url, clients=clients, seconds=seconds), running.processes(),
         lambda: server.unsettled(installation),
     )  # fmt: skip
     if run.unwritten and server.is_honest:

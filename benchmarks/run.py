@@ -12,12 +12,14 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 
 from benchmarks import floor
+from benchmarks.counted import Counted, count_floor, count_server
 from benchmarks.installation import Installation
 from benchmarks.load import HOW_TO_INSTALL, Load
 from benchmarks.measured import Run, measure_floor, measure_server
@@ -28,54 +30,66 @@ SERVERS = {server.name: server for server in (TRADELOG, PLAIN, QUEUE)}
 PARTS = (*SERVERS, "floor")
 
 
-def run(
-    installation: Installation,
-    *,
-    parts: tuple[str, ...],
-    clients: tuple[int, ...],
-    seconds: float,
-    rounds: int,
-    books: int,
-    say: Callable[[str], object] = print,
-) -> list[Run]:
-    """Measure each part at each number of clients, `rounds` times. Raises Dishonest, NoLoad."""
-    installation.add_strategies(books + max(clients))
-    if "floor" in parts:
-        floor.prepare(installation)
-    next_alert = dict.fromkeys(SERVERS, 0)
-    runs: list[Run] = []
-    for number in range(1, rounds + 1):
-        for part in parts:
-            for one in _measure(installation, part, clients, seconds, books, next_alert):
-                runs.append(one)
-                say(
-                    f"round {number}/{rounds}  {one.part:9} {one.clients:3} clients "
-                    f"{one.throughput:8,.0f} alerts/s  p99 {one.p99:7.1f} ms"
+@dataclass(slots=True)
+class Bench:
+    """The parts on one installation."""
+
+    installation: Installation
+    parts: tuple[str, ...]
+    clients: tuple[int, ...]
+    books: int
+    say: Callable[[str], object] = print
+    runs: list[Run] = field(default_factory=list)
+    counts: list[Counted] = field(default_factory=list)
+    _loads: dict[str, Load] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._loads = {part: Load(books=self.books) for part in self.parts}
+        self.installation.add_strategies(self.books + max(self.clients))
+        if "floor" in self.parts:
+            floor.prepare(self.installation)
+
+    def measure(self, *, seconds: float, rounds: int) -> None:
+        """Every part at each number of clients, `rounds` times. Raises Dishonest, NoLoad."""
+        for number in range(1, rounds + 1):
+            for part in self.parts:
+                for one in self._measure(part, seconds):
+                    self.runs.append(one)
+                    self.say(
+                        f"round {number}/{rounds}  {one.part:9} {one.clients:3} clients "
+                        f"{one.throughput:8,.0f} alerts/s  p99 {one.p99:7.1f} ms"
+                    )
+
+    def _measure(self, part: str, seconds: float) -> Iterator[Run]:
+        if part == "floor":
+            for clients in self.clients:
+                yield measure_floor(
+                    self.installation, clients=clients, seconds=seconds, books=self.books
                 )
-    return runs
+            return
+        server = SERVERS[part]
+        with running(server, self.installation) as now:
+            for clients in self.clients:
+                yield measure_server(
+                    self.installation, server, now, self._loads[part],
+                    clients=clients, seconds=seconds,
+                )  # fmt: skip
+            if not server.is_honest:
+                now.kill()  # Else it would write the rest of its queue for minutes.
 
-
-def _measure(
-    installation: Installation,
-    part: str,
-    clients: tuple[int, ...],
-    seconds: float,
-    books: int,
-    next_alert: dict[str, int],
-) -> Iterator[Run]:
-    """One part at each number of clients; a server goes on with the alert where it ended."""
-    if part == "floor":
-        for count in clients:
-            yield measure_floor(installation, clients=count, seconds=seconds, books=books)
-        return
-    server = SERVERS[part]
-    with running(server, installation) as now:
-        load = Load(now.url, books=books, first=next_alert[part])
-        for count in clients:
-            yield measure_server(installation, server, now, load, clients=count, seconds=seconds)
-        next_alert[part] = load.next
-        if not server.is_honest:
-            now.kill()  # Else it would write the rest of its queue for minutes.
+    def count(self) -> None:
+        """Count what cannot be counted while it is timed."""
+        for part in self.parts:
+            self.say(f"counting round trips and fsyncs of {part}")
+            if part == "floor":
+                for clients in self.clients:
+                    self.counts.append(
+                        count_floor(self.installation, clients=clients, books=self.books)
+                    )
+            else:
+                self.counts += count_server(
+                    self.installation, SERVERS[part], self._loads[part], clients=self.clients
+                )
 
 
 def machine() -> dict[str, object]:
@@ -117,22 +131,25 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="tradelog-bench-"))
     try:
         installation = Installation(folder)
-        runs = run(
-            installation,
-            parts=options.only,
-            clients=options.clients,
-            seconds=options.seconds,
-            rounds=options.runs,
-            books=options.books,
-        )
+        bench = Bench(installation, options.only, options.clients, options.books)
+        bench.measure(seconds=options.seconds, rounds=options.runs)
+        bench.count()
         installation.cluster.release()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     options.json.write_text(
-        json.dumps({"machine": told, "runs": [one.as_json() for one in runs]}, indent=1) + "\n"
+        json.dumps(
+            {
+                "machine": told,
+                "runs": [run.as_json() for run in bench.runs],
+                "counts": [counted.as_json() for counted in bench.counts],
+            },
+            indent=1,
+        )
+        + "\n"
     )
     print(f"\n{told['cores']} cores, {told['system']}; load before: {told['load_average_before']}")
-    print(table(runs))
+    print(table(bench.runs, bench.counts))
     print(f"All figures: {options.json}")
 
 

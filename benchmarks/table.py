@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterable
 
 from tabulate import tabulate
 
+from benchmarks.counted import Counted
 from benchmarks.measured import Run, spread
 
 _HEADERS = (
     "way", "clients", "alerts/s", "least–most", "of floor", "p50 ms", "p95 ms", "p99 ms",
-    "server", "database", "load", "fsyncs", "server", "database", "unwritten",
+    "server", "database", "load", "trips", "database", "log", "server", "database", "unwritten",
 )  # fmt: skip
 
 
-def table(runs: Iterable[Run]) -> str:
-    """Medians over the rounds; CPU in ms an alert, fsyncs and KB written an alert."""
+def table(runs: Iterable[Run], counts: Iterable[Counted] = ()) -> str:
+    """Medians over the rounds; CPU, round trips, fsyncs and KB written are an alert's."""
+    counted = {(one.clients, one.part): one for one in counts}
     grouped: dict[tuple[int, str], list[Run]] = {}
     for run in runs:
         grouped.setdefault((run.clients, run.part), []).append(run)
@@ -34,17 +36,24 @@ def table(runs: Iterable[Run]) -> str:
                 f"{ratio:.2f}" if ratio else "",
                 *(f"{median(latency):.1f}" for latency in _LATENCIES),
                 *(f"{median(cpu):.2f}" for cpu in _CPU),
-                f"{median(lambda run: run.fsyncs):.2f}",
+                *_counted(counted.get((clients, part)), median(lambda run: run.fsyncs)),
                 *(f"{median(size):.1f}" for size in _SIZES),
                 f"{median(lambda run: run.unwritten):.0f}",
             )
         )
     headers = [*_HEADERS]
     headers[8:11] = [f"CPU ms\n{name}" for name in _HEADERS[8:11]]
-    headers[12:14] = [f"KB to disk\n{name}" for name in _HEADERS[12:14]]
+    headers[12:14] = [f"fsyncs\n{name}" for name in _HEADERS[12:14]]
+    headers[14:16] = [f"KB to disk\n{name}" for name in _HEADERS[14:16]]
     return tabulate(
-        rows, headers=headers, colalign=("left", *("right",) * 14), disable_numparse=True
+        rows, headers=headers, colalign=("left", *("right",) * 16), disable_numparse=True
     )
+
+
+def _counted(counted: Counted | None, fsyncs: float) -> tuple[str, str, str]:
+    trips = f"{counted.round_trips:.1f}" if counted else ""
+    log = "" if counted is None or counted.log_fsyncs is None else f"{counted.log_fsyncs:.2f}"
+    return trips, f"{fsyncs:.2f}", log
 
 
 _LATENCIES: tuple[Callable[[Run], float], ...] = (
