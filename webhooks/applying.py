@@ -7,6 +7,7 @@ twice.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -28,7 +29,7 @@ from faults import (
 from positions.booking import Booked, as_netted, book, open_lots
 from positions.models import Lot
 from positions.netting import Netting, net, signed_position
-from trades.models import Strategy
+from trades.models import Strategy, Trade
 from wal.models import Entry
 from webhooks.drift import mark_drift
 from webhooks.identity import identity, identity_is_lasting, identity_of_entry
@@ -207,8 +208,12 @@ def _carry_out(log: WebhookLog, signal: Signal) -> Outcome:
     if signal.is_test:
         return _rehearse(log, signal, strategy, lots)
     booked = _net_and_book(log, signal, strategy, lots)
-    released = _release_parked(log, signal, strategy) if booked.opened else ()
-    return replace(_outcome(log, booked), released=released)
+    outcome = _outcome(log, booked)
+    if booked.opened is None:
+        return outcome
+    released, trades = _release_parked(log, signal, strategy)
+    discrepancies = outcome.discrepancies + _discrepancies(trades)
+    return replace(outcome, released=released, discrepancies=discrepancies)
 
 
 def _rehearse(log: WebhookLog, signal: Signal, strategy: Strategy, lots: list[Lot]) -> Outcome:
@@ -240,20 +245,32 @@ def _note_effect(log: WebhookLog, signal: Signal, netting: Netting) -> None:
 
 def _outcome(log: WebhookLog, booked: Booked) -> Outcome:
     position = booked.opened or booked.closed[0]
-    return Outcome(log, position.pk, tuple(trade.pk for trade in booked.trades))
+    return Outcome(
+        log,
+        position.pk,
+        tuple(trade.pk for trade in booked.trades),
+        discrepancies=_discrepancies(booked.trades),
+    )
 
 
-def _release_parked(log: WebhookLog, signal: Signal, strategy: Strategy) -> tuple[WebhookLog, ...]:
-    """Apply the exits that came before their entry, now that it is here."""
-    released = []
+def _discrepancies(trades: Iterable[Trade]) -> int:
+    return sum(trade.pnl_discrepancy is not None for trade in trades)
+
+
+def _release_parked(
+    log: WebhookLog, signal: Signal, strategy: Strategy
+) -> tuple[tuple[WebhookLog, ...], list[Trade]]:
+    """Apply the exits that came before their entry, now that it is here; tell their trades."""
+    released, trades = [], list[Trade]()
     for parked, its_signal in parked_for(log, signal):
         try:
             parked.processed_at = timezone.now()
-            _net_and_book(parked, its_signal, strategy, open_lots(strategy, signal.symbol))
+            lots = open_lots(strategy, signal.symbol)
+            trades += _net_and_book(parked, its_signal, strategy, lots).trades
         except NoOpenPosition:
             continue  # It closes the other side, or another exit was first.
         released.append(parked)
-    return tuple(released)
+    return tuple(released), trades
 
 
 def _record_refusal(log: WebhookLog, fault: Fault, *, may_wait: bool) -> Outcome:

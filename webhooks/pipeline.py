@@ -24,6 +24,7 @@ from django.conf import settings
 from django.db import DatabaseError, OperationalError
 
 import deadline
+import metering
 from faults import DatabaseUnavailable, Fault, ProcessingError, Queued
 from wal import journal
 from wal.models import Entry, EntryStatus
@@ -59,17 +60,18 @@ def receive(delivery: Delivery, *, correlation_id: uuid.UUID, received_at: datet
     safe in the log but has no effect yet.
     """
     with deadline.within(settings.ANSWER_SECONDS):
-        entry = journal.append(
-            delivery.body,
-            correlation_id=correlation_id,
-            received_at=received_at,
-            envelope={
-                "token": delivery.token.name,
-                "strategies": sorted(delivery.token.strategies),
-                "address": delivery.address,
-                "given_key": delivery.given_key,
-            },
-        )
+        with metering.appending.time():
+            entry = journal.append(
+                delivery.body,
+                correlation_id=correlation_id,
+                received_at=received_at,
+                envelope={
+                    "token": delivery.token.name,
+                    "strategies": sorted(delivery.token.strategies),
+                    "address": delivery.address,
+                    "given_key": delivery.given_key,
+                },
+            )
         patience = deadline.left(settings.ANSWER_SECONDS) - _SETTLING_SECONDS
         return settle_through(entry, patience=patience)
 
@@ -86,7 +88,8 @@ def settle_through(
     time to wait is over fails.
     """
     limit = time.monotonic() + patience
-    reading = read(entry)
+    with metering.parsing.time():
+        reading = read(entry)
     _books.note(entry, reading)
     with lines_about(entry, reading.book):
         try:
@@ -166,7 +169,10 @@ def _settle_older(entry: Entry) -> None:
 def _settle(
     entry: Entry, reading: Reading, *, retry_failed: bool = False, give_up: bool = False
 ) -> Outcome:
-    outcome = transact(lambda: apply(entry, reading, retry_failed=retry_failed, give_up=give_up))
+    with metering.applying.time():
+        outcome = transact(
+            lambda: apply(entry, reading, retry_failed=retry_failed, give_up=give_up)
+        )
     _mark(entry.pk, entry.correlation_id, reading.book, outcome.entry_status, outcome.log)
     observe(outcome)
     for log in outcome.released:
@@ -178,14 +184,15 @@ def _mark(
     entry_id: int, correlation_id: uuid.UUID, book: str, status: EntryStatus, log: WebhookLog
 ) -> None:
     try:
-        journal.settle(
-            entry_id,
-            status,
-            webhook_log_id=log.pk,
-            book=book,
-            error=f"{log.error_code}: {log.error_message}" if log.error_code else "",
-            correlation_id=correlation_id,
-        )
+        with metering.settling.time():
+            journal.settle(
+                entry_id,
+                status,
+                webhook_log_id=log.pk,
+                book=book,
+                error=f"{log.error_code}: {log.error_message}" if log.error_code else "",
+                correlation_id=correlation_id,
+            )
     except LOG_TROUBLE:
         # The effect is there and the alert will not be applied twice; replay marks it.
         logger.warning("Log entry %s could not be marked as %s", entry_id, status)
