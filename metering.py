@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from itertools import count
 from pathlib import Path
 
@@ -40,6 +41,17 @@ def _take_place(folder: Path) -> str:
     raise AssertionError("unreachable")
 
 
+def count_together(folder: Path) -> None:
+    """Have the processes that this one starts count together in a folder, from 0 on.
+
+    What was counted there before is thrown away: to Prometheus, a server that was started
+    again is one whose counters were reset.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
 def processes() -> dict[str, int]:
     """By place: the process that holds it, or held it last."""
     found = ((path.stem, path.read_text()) for path in Path(FOLDER).glob("*.process"))
@@ -48,7 +60,7 @@ def processes() -> dict[str, int]:
 
 if FOLDER:
     _place = _take_place(Path(FOLDER))
-    values.ValueClass = values.MultiProcessValue(lambda: _place)
+    values.ValueClass = values.MultiProcessValue(lambda: _place)  # type: ignore[no-untyped-call]
 
 #: Ours alone: the library's own has metrics of whichever process happens to be asked.
 registry = CollectorRegistry()
@@ -101,12 +113,8 @@ retries = Counter(
     "Transactions on the main database that were tried again.",
     registry=registry,
 )
-duplicates = Counter(
-    "tradelog_duplicates", "Alerts that had come before.", registry=registry
-)
-parked = Counter(
-    "tradelog_parked", "Exits that came before their entry.", registry=registry
-)
+duplicates = Counter("tradelog_duplicates", "Alerts that had come before.", registry=registry)
+parked = Counter("tradelog_parked", "Exits that came before their entry.", registry=registry)
 drift = Counter(
     "tradelog_drift",
     "Alerts that told another position than the open lots.",

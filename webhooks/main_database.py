@@ -94,7 +94,7 @@ def transact(work: Callable[[], T]) -> T:
     _check_health()
     with deadline.within(TRANSACTION_SECONDS), breaker:
         try:
-            return _retrying(_timed, work)
+            return _retrying(lambda: _timed(work))
         except Exception as error:
             if is_unreachable(error):
                 connection.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 import structlog
@@ -80,21 +79,18 @@ def _count(outcome: Outcome) -> None:
 
 def count_answer(fault: Fault | None = None) -> None:
     """Count a request to the webhook by what it was answered; None: processed."""
-    _answers(None if fault is None else type(fault)).inc()
+    (_processed if fault is None else _answered_with(type(fault))).inc()
 
 
-@cache
-def _answers(kind: type[Fault] | None) -> Counter:
-    if kind is None:
-        return metering.requests.labels("200", Status.PROCESSED, "")
+def _answered_with(kind: type[Fault]) -> Counter:
     return metering.requests.labels(str(kind.http_status), kind.status, kind.code)
 
 
-def _count_all_from_zero(kind: type[Fault]) -> None:
+def _count_from_zero(kind: type[Fault]) -> None:
     for narrower in kind.__subclasses__():
-        _answers(narrower)
-        _count_all_from_zero(narrower)
+        _answered_with(narrower)
+        _count_from_zero(narrower)
 
 
-_answers(None)
-_count_all_from_zero(Fault)
+_processed = metering.requests.labels("200", Status.PROCESSED, "")
+_count_from_zero(Fault)
