@@ -1,7 +1,7 @@
 """What metrics tell of the databases: asked when it is wanted, and kept for a moment.
 
 Found by indexes of what is open, never by reading a table; and however often metrics are
-asked for, each process asks a database once in `KEPT_SECONDS`, and waits for
+asked for, each process asks a database once in `KEPT_SECONDS` at most, and waits for
 `_PATIENCE_SECONDS` at most.
 """
 
@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 #: How long an answer of a database is told again before it is asked again.
 KEPT_SECONDS: Final = 2.0
+#: Times as long as a question took, before it is asked again.
+_REST: Final = 10
 #: How long a database may take to answer.
 _PATIENCE_SECONDS: Final = 1.0
 
@@ -69,9 +71,12 @@ class _Question:
     def answer(self) -> list[Metric] | None:
         """What the database says; None where it does not answer."""
         with self._lock:
-            if time.monotonic() >= self._asked_again_at:
+            begun = time.monotonic()
+            if begun >= self._asked_again_at:
                 self._answer = self._asked()
-                self._asked_again_at = time.monotonic() + KEPT_SECONDS
+                now = time.monotonic()
+                # What takes long (a backlog of hundreds of thousands) is asked more rarely.
+                self._asked_again_at = now + max(KEPT_SECONDS, _REST * (now - begun))
             return self._answer
 
     def _asked(self) -> list[Metric] | None:

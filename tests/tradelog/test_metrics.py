@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from tests.alerts import Poster
 from tests.environment import TOKEN
-from tests.factories import EntryFactory, LotFactory, StrategyFactory, WebhookLogFactory
+from tests.factories import EntryFactory, LotFactory, StrategyFactory
 from tests.measured import Measured
 from tradelog import measured_state
 from tradelog.metrics import breaker_states
@@ -31,6 +31,7 @@ METRICS_TOKEN = "prometheus-0123456789abcdef"
 def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each scrape asks anew."""
     monkeypatch.setattr(measured_state, "KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(measured_state, "_REST", 0)
     for question in measured_state._QUESTIONS.values():
         question._asked_again_at = float("-inf")
 
