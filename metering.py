@@ -18,7 +18,14 @@ import shutil
 from itertools import count
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    values,
+)
 
 #: "" where a process counts for itself.
 FOLDER = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
@@ -61,6 +68,9 @@ def processes() -> dict[str, int]:
 if FOLDER:
     _place = _take_place(Path(FOLDER))
     values.ValueClass = values.MultiProcessValue(lambda: _place)  # type: ignore[no-untyped-call]
+
+# Of several processes there is no one time at which a counter was created.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 #: Ours alone: the library's own has metrics of whichever process happens to be asked.
 registry = CollectorRegistry()

@@ -34,6 +34,15 @@ class Measured:
             if sample.name == name
         }
 
+    def labels(self, name: str) -> list[dict[str, str]]:
+        """The labels of each series of this name."""
+        return [
+            sample.labels
+            for family in self.families
+            for sample in family.samples
+            if sample.name == name
+        ]
+
     @property
     def names(self) -> set[str]:
         """The names of all series."""

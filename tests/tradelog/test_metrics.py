@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -131,8 +131,8 @@ def test_retries_and_the_breaker(since: Since) -> None:
 
         return work
 
-    left = [fail("40001"), fail("40001"), lambda: None]
-    transact(lambda: left.pop(0)())
+    tries: Iterator[Callable[[], object]] = iter([fail("40001"), fail("40001"), lambda: None])
+    transact(lambda: next(tries)())
     assert since("tradelog_retries_total") == 2
     assert since("tradelog_database_operation_seconds_count", database="main") == 3
     try:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import psutil
 from django.conf import settings
+from prometheus_client import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from tests.environment import TOKEN
@@ -39,13 +41,18 @@ def workers() -> dict[str, int]:
 
 def processed_by(place: str) -> float:
     """How many alerts this place of the folder has as processed, by its own file."""
-    metrics = MultiProcessCollector.merge([str(FOLDER / f"counter_{place}.db")])
+    file = str(FOLDER / f"counter_{place}.db")
+    metrics: list[Metric] = MultiProcessCollector.merge([file])  # type: ignore[no-untyped-call]
     return sum(
-        sample.value
+        float(sample.value)
         for metric in metrics
         for sample in metric.samples
         if metric.name == "tradelog_requests" and sample.labels["status"] == "processed"
     )
+
+
+def _was_replaced(place: str, old: int) -> bool:
+    return workers()[place] != old
 
 
 def post_many(server: Server, first: int, last: int) -> None:
@@ -70,7 +77,7 @@ def test_they_are_of_all_workers_and_outlive_each(databases: None) -> None:
             psutil.Process(old).kill()
             post_many(server, posted, posted + 20)
             posted += 20
-            eventually(lambda place=place, old=old: workers()[place] != old, server)
+            eventually(partial(_was_replaced, place, old), server)
             post_many(server, posted, posted + 20)
             posted += 20
             for _ in range(4):  # Whoever of them is asked.
