@@ -37,6 +37,12 @@ def symbols_held() -> set[str]:
     return set(held.values_list("symbol", flat=True).distinct())
 
 
+def open_lots_by_strategy() -> dict[int, int]:
+    """How many lots are open, by `strategies.id`; from an index of open lots alone."""
+    held = Lot.objects.filter(status=LotStatus.OPEN).order_by()
+    return dict(held.values_list("strategy").annotate(Count("id")))
+
+
 def open_positions(
     *, strategy: str = "", symbol: str = "", most: int, now: datetime
 ) -> tuple[list[OpenPosition], int]:

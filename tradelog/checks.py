@@ -61,6 +61,21 @@ def check_webhook_tokens(
 
 
 @register
+def check_metrics_token(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    if not settings.METRICS_TOKEN or len(settings.METRICS_TOKEN) >= SHORTEST_TOKEN:
+        return []
+    return [
+        Warning(
+            f"METRICS_TOKEN is shorter than {SHORTEST_TOKEN} characters.",
+            hint="A new one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
+            id="tradelog.W003",
+        )
+    ]
+
+
+@register
 def check_networks(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
@@ -70,7 +85,7 @@ def check_networks(
             hint="Write 203.0.113.7 or 203.0.113.0/24, comma-separated.",
             id="tradelog.E002",
         )
-        for setting in ("WEBHOOK_ALLOWED_IPS", "TRUSTED_PROXIES")
+        for setting in ("WEBHOOK_ALLOWED_IPS", "TRUSTED_PROXIES", "METRICS_ALLOWED_IPS")
         for cidr in _malformed_networks(getattr(settings, setting))
     ]
 

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import OperationalError, connections
 
+import metering
 from tradelog import instructions
 from tradelog.access import open_private
 from tradelog.embedded import Cluster, ClusterError
@@ -54,6 +55,8 @@ def serve(*, host: str, port: int, workers: int, threads: int, say: Callable[[st
             threading.Thread(target=_migrate_when_back, name="migrate", daemon=True).start()
         say(instructions.text(url))
         _close_databases()
+        # Only now, when the port is ours: no worker of a killed server is left.
+        metering.count_together(settings.TRADELOG_DATA / "metrics")
         try:
             run_workers(listener, "tradelog.wsgi:application", workers=workers, threads=threads)
         except WorkersFailed as error:

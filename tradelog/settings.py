@@ -90,6 +90,15 @@ RETENTION_DAYS = env.int("RETENTION_DAYS", default=90)
 #: What the trail of alerts is hashed under (docs/trail.md); changed, it cannot be verified.
 TRAIL_KEY = env.str("TRAIL_KEY", default="") or SECRET_KEY
 
+# --- Metrics -----------------------------------------------------------------
+
+#: What Prometheus shows at /metrics (`Authorization: Bearer …`); empty: nothing is asked for.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
+#: CIDRs that may read /metrics; empty: this machine alone, and with a token, any.
+METRICS_ALLOWED_IPS: list[str] = env.list("METRICS_ALLOWED_IPS", default=[])
+#: How many strategies have series of their own; the others are summed up.
+METRICS_STRATEGIES = env.int("METRICS_STRATEGIES", default=100)
+
 # --- Databases ---------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from tradelog.alert_builder import alert_builder, reveal_token
 from tradelog.compare_export import compare_export, import_export_of, undo_import
 from tradelog.health import live, ready
 from tradelog.login import log_in
+from tradelog.metrics import metrics
 from tradelog.overview import overview
 from tradelog.time_zone_page import time_zone
 from webhooks.views import AlertView
@@ -23,6 +24,7 @@ urlpatterns = [
     path("webhook/", include("webhooks.urls")),
     path("health/live", live, name="live"),
     path("health/ready", ready, name="ready"),
+    path("metrics", metrics, name="metrics"),
     # Before the admin's own, which it leads to.
     path("admin/login/", log_in),
     path("admin/", admin.site.urls),

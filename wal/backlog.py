@@ -44,6 +44,27 @@ class Backlog:
         return min((each.oldest for each in self.waiting if each.oldest), default=None)
 
 
+def waiting() -> tuple[Waiting, ...]:
+    """What waits now, by state; raises what the log's database raises."""
+    parked = Entry.objects.using(ALIAS).filter(status=EntryStatus.PARKED)
+    found = {
+        row["status"]: row
+        # Two queries, since each has an index that holds its states alone.
+        for entries in (journal.unsettled(), parked)
+        for row in entries.values("status")
+        .annotate(entries=Count("id"), oldest=Min("received_at"))
+        .order_by()
+    }
+    return tuple(
+        Waiting(
+            status,
+            found[status]["entries"] if status in found else 0,
+            found[status]["oldest"] if status in found else None,
+        )
+        for status in (*UNSETTLED, EntryStatus.PARKED)
+    )
+
+
 def backlog(*, since: datetime, until: datetime) -> Backlog:
     """Read it from the log's database; raises what that raises.
 
@@ -52,23 +73,8 @@ def backlog(*, since: datetime, until: datetime) -> Backlog:
     """
     entries = Entry.objects.using(ALIAS)
     received = {"received_at__gte": since, "received_at__lt": until}
-    found = {
-        row["status"]: row
-        # Two queries, since each has an index that holds its states alone.
-        for waiting in (journal.unsettled(), entries.filter(status=EntryStatus.PARKED))
-        for row in waiting.values("status")
-        .annotate(entries=Count("id"), oldest=Min("received_at"))
-        .order_by()
-    }
     return Backlog(
-        waiting=tuple(
-            Waiting(
-                status,
-                found[status]["entries"] if status in found else 0,
-                found[status]["oldest"] if status in found else None,
-            )
-            for status in (*UNSETTLED, EntryStatus.PARKED)
-        ),
+        waiting=waiting(),
         failed=entries.filter(status=EntryStatus.FAILED, **received).count(),
         duplicates=entries.filter(status=EntryStatus.DUPLICATE, **received).count(),
         refused=Refusal.objects.using(ALIAS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import os
 import threading
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 
+import metering
 from wal.turn import Turnstile
 
 logger = logging.getLogger(__name__)
@@ -38,6 +40,8 @@ class _Write:
     #: Whether its commit must be on disk before the caller goes on.
     durable: bool
     done: Future[Any]
+    #: Whose it is: what its end has to say in the log lines is said with these ids.
+    context: contextvars.Context
 
 
 class Writer:
@@ -56,7 +60,7 @@ class Writer:
     def submit(self, statement: Callable[[], T], *, durable: bool) -> Future[T]:
         """Ask for a write; the future holds its result, or the database's exception."""
         done: Future[T] = Future()
-        self._waiting.put(_Write(statement, durable, done))
+        self._waiting.put(_Write(statement, durable, done, contextvars.copy_context()))
         return done
 
     def _run(self) -> None:
@@ -73,8 +77,10 @@ class Writer:
     def _commit(self, batch: list[_Write]) -> None:
         if not batch:
             return
+        durable = any(write.durable for write in batch)
+        took = metering.log_append if durable else metering.log_mark
         try:
-            with self._turn(durable=any(write.durable for write in batch)):
+            with took.time(), self._turn(durable=durable):
                 results = [write.statement() for write in batch]
         except (OperationalError, InterfaceError) as error:
             # The database itself: full, locked, read-only, gone. Nothing was written,
@@ -82,12 +88,13 @@ class Writer:
             connections[ALIAS].close()
             self._synchronous = ""
             for write in batch:
-                write.done.set_exception(error)
+                write.context.run(write.done.set_exception, error)
         except Exception as error:
             if len(batch) == 1:
+                (write,) = batch
                 if not isinstance(error, DatabaseError):
-                    logger.exception("A write to the log failed")
-                batch[0].done.set_exception(error)
+                    write.context.run(logger.exception, "A write to the log failed")
+                write.context.run(write.done.set_exception, error)
             else:
                 # One bad write must not take the others with it.
                 for write in batch:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 
@@ -119,7 +119,7 @@ def _apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
     _write(list(effects.values()), standing.ends)
     for place, effect in effects.items():
         released = _release_parked(wanted[place], effect, strategies, standing)
-        outcomes[place] = replace(_outcome(effect), released=released)
+        outcomes[place] = _outcome(effect, released)
     return [outcomes[place] for place in range(len(wanted))]
 
 
@@ -251,19 +251,26 @@ def _write(effects: Sequence[_Effect], ends: Mapping[str, trail.End]) -> None:
     write_lots([(booking, log.pk) for booking, log in booked])
 
 
-def _outcome(effect: _Effect) -> Outcome:
+def _outcome(effect: _Effect, released: Sequence[_Effect]) -> Outcome:
     if (booking := effect.booking) is None:
         return Outcome(effect.log)
     position = booking.opened or booking.closed[0]
-    return Outcome(effect.log, position.pk, tuple(trade.pk for trade in booking.trades))
+    made = [trade for each in (effect, *released) if each.booking for trade in each.booking.trades]
+    return Outcome(
+        effect.log,
+        position.pk,
+        tuple(trade.pk for trade in booking.trades),
+        discrepancies=sum(trade.pnl_discrepancy is not None for trade in made),
+        released=tuple(each.log for each in released),
+    )
 
 
 def _release_parked(
     each: Wanted, effect: _Effect, strategies: dict[str, Strategy], standing: Standing
-) -> tuple[WebhookLog, ...]:
+) -> list[_Effect]:
     """Apply the exits that came before their entry, now that it is here."""
     if each.signal is None or effect.booking is None or effect.booking.opened is None:
-        return ()
+        return []
     lots = effect.booking.open_after(standing.lots.get(each.reading.book, []))
     released = []
     waiting = standing.parked.get(each.reading.book, [])
@@ -276,8 +283,8 @@ def _release_parked(
         assert freed.booking is not None
         _write([freed], {})
         lots = freed.booking.open_after(lots)
-        released.append(parked)
-    return tuple(released)
+        released.append(freed)
+    return released
 
 
 def _fail_parked(log: WebhookLog, each: Wanted, standing: Standing) -> Outcome:

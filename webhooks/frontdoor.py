@@ -13,6 +13,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django_ratelimit.core import get_usage
 
+import metering
 from addresses import client_address, counted_as, is_in
 from faults import (
     AddressNotAllowed,
@@ -23,6 +24,7 @@ from faults import (
 )
 from wal import refusals
 from webhooks.credentials import Token, cut_tokens, identify, tokens_in
+from webhooks.observation import tell_book
 from webhooks.payload import told_book
 from webhooks.signal import book_parts
 
@@ -120,7 +122,9 @@ def _check_rate(request: HttpRequest, address: str, token: Token | None, body: b
 
 def _note_refusal(address: str, token: Token, body: bytes) -> None:
     """Say whose alert was refused: TradingView sends it three times more, and then never."""
+    metering.rate_limited.inc()
     book = told_book(cut_tokens(body))
+    tell_book(book)
     strategy, symbol = book_parts(book)
     logger.warning(
         "Refused by rate: an alert of the strategy %r on %r, token %r, from %s",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
 from circuitbreaker import CircuitBreaker
 from django.conf import settings
@@ -18,6 +19,7 @@ from tenacity import (
 )
 
 import deadline
+import metering
 from faults import DatabaseUnavailable
 
 logger = logging.getLogger(__name__)
@@ -54,8 +56,23 @@ def _sqlstate(error: BaseException) -> str | None:
     return getattr(error.__cause__, "sqlstate", None)
 
 
+class _Breaker(CircuitBreaker):  # type: ignore[misc]  # It has no types.
+    """Has its state measured as well: every change of it goes through these two."""
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> Literal[False]:
+        super().__exit__(kind, error, trace)
+        if self.opened:
+            metering.breaker_open_until.set(time.time() + settings.BREAKER_RESET_SECONDS)
+        return False
+
+    def reset(self) -> None:
+        if not self.closed:
+            metering.breaker_open_until.set(0)
+        super().reset()
+
+
 #: Open: the database is taken for away, and nothing is asked of it for a while.
-breaker = CircuitBreaker(
+breaker = _Breaker(
     failure_threshold=settings.BREAKER_FAILURES,
     recovery_timeout=settings.BREAKER_RESET_SECONDS,
     expected_exception=lambda kind, error: is_unreachable(error),
@@ -78,11 +95,16 @@ def transact(work: Callable[[], T]) -> T:
     _check_health()
     with deadline.within(TRANSACTION_SECONDS), breaker:
         try:
-            return _retrying(work)
+            return _retrying(lambda: _timed(work))
         except Exception as error:
             if is_unreachable(error):
                 connection.close()
             raise
+
+
+def _timed(work: Callable[[], T]) -> T:
+    with metering.main_transaction.time():
+        return work()
 
 
 def _check_health() -> None:
@@ -124,6 +146,7 @@ def _start_afresh(state: RetryCallState) -> None:
     error = state.outcome.exception()
     assert error is not None
     logger.info("Trying again: %s", str(error).strip())
+    metering.retries.inc()
     if is_unreachable(error):
         _forget_connections()
 

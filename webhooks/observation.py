@@ -1,4 +1,4 @@
-"""What the log lines tell of an alert, besides the answer and the tables."""
+"""What the log lines and the metrics tell of an alert, besides the answer and the tables."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import structlog
+from prometheus_client import Counter
 
+import metering
+from faults import Fault, Status
 from wal.models import Entry
+from webhooks.models import LogStatus
 from webhooks.outcome import Outcome
 from webhooks.signal import book_parts
 
@@ -18,17 +22,32 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def lines_about(entry: Entry, book: str) -> Iterator[None]:
-    """Every log line that is written meanwhile tells the entry, and what it is about."""
-    strategy, symbol = book_parts(book)
-    about: dict[str, Any] = {"correlation_id": str(entry.correlation_id), "wal_id": entry.pk}
-    if symbol:
-        about |= {"strategy": strategy, "symbol": symbol}
-    with structlog.contextvars.bound_contextvars(**about):
+    """Every log line that is written meanwhile tells the entry, and what it is about.
+
+    Where it is the entry of the request at hand, so do the request's later lines.
+    """
+    about = {"correlation_id": str(entry.correlation_id), "wal_id": entry.pk, **_told(book)}
+    bound = structlog.contextvars.get_contextvars()
+    if bound.get("correlation_id") == about["correlation_id"]:
+        structlog.contextvars.bind_contextvars(**about)
         yield
+    else:
+        with structlog.contextvars.bound_contextvars(**about):
+            yield
+
+
+def tell_book(book: str) -> None:
+    """The request's further log lines tell what it is about, as far as that is known."""
+    structlog.contextvars.bind_contextvars(**_told(book))
+
+
+def _told(book: str) -> dict[str, Any]:
+    strategy, symbol = book_parts(book)
+    return {"strategy": strategy, "symbol": symbol} if symbol else {}
 
 
 def observe(outcome: Outcome) -> None:
-    """Tell what became of an alert; called once it is settled."""
+    """Tell and count what became of an alert; called once it is settled."""
     log, fault = outcome.log, outcome.fault
     told: dict[str, Any] = {"webhook_log_id": log.pk}
     if fault is not None:
@@ -36,3 +55,42 @@ def observe(outcome: Outcome) -> None:
     elif log.action:
         told["action"] = log.action
     logger.info("Alert %s", log.status if fault is None else fault.status, extra=told)
+    for released in outcome.released:
+        about = {"correlation_id": str(released.correlation_id), "wal_id": released.wal_id}
+        with structlog.contextvars.bound_contextvars(**about):
+            told = {"webhook_log_id": released.pk, "action": released.action}
+            logger.info("Alert %s, which had been parked", released.status, extra=told)
+    _count(outcome)
+
+
+def _count(outcome: Outcome) -> None:
+    if outcome.is_duplicate:
+        metering.duplicates.inc()
+        return
+    if outcome.is_recorded:
+        return
+    if outcome.log.status == LogStatus.PARKED:
+        metering.parked.inc()
+    if drifted := sum(log.drift for log in (outcome.log, *outcome.released)):
+        metering.drift.inc(drifted)
+    if outcome.discrepancies:
+        metering.pnl_discrepancies.inc(outcome.discrepancies)
+
+
+def count_answer(fault: Fault | None = None) -> None:
+    """Count a request to the webhook by what it was answered; None: processed."""
+    (_processed if fault is None else _answered_with(type(fault))).inc()
+
+
+def _answered_with(kind: type[Fault]) -> Counter:
+    return metering.requests.labels(str(kind.http_status), kind.status, kind.code)
+
+
+def _count_from_zero(kind: type[Fault]) -> None:
+    for narrower in kind.__subclasses__():
+        _answered_with(narrower)
+        _count_from_zero(narrower)
+
+
+_processed = metering.requests.labels("200", Status.PROCESSED, "")
+_count_from_zero(Fault)

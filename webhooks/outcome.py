@@ -55,6 +55,10 @@ class Outcome:
     #: In the order of their lots.
     trade_ids: tuple[int, ...] = ()
     is_duplicate: bool = False
+    #: Told from rows that were there: nothing has happened now.
+    is_recorded: bool = False
+    #: Trades made now whose reported P&L is not the calculated one.
+    discrepancies: int = 0
     #: Parked alerts of the same book that this one let through.
     released: tuple[WebhookLog, ...] = ()
 
@@ -116,6 +120,7 @@ def recorded_outcome(log: WebhookLog, *, is_duplicate: bool = False) -> Outcome:
         position.pk if position else None,
         tuple(lot.trade_id for lot in exits if lot.trade_id is not None),
         is_duplicate,
+        is_recorded=True,
     )
 
 

@@ -18,6 +18,7 @@ from datetime import datetime
 from django.conf import settings
 
 import deadline
+import metering
 from faults import Queued
 from wal import journal
 from wal.models import Entry
@@ -39,17 +40,18 @@ def receive(delivery: Delivery, *, correlation_id: uuid.UUID, received_at: datet
     safe in the log but has no effect yet.
     """
     with deadline.within(settings.ANSWER_SECONDS):
-        entry = journal.append(
-            delivery.body,
-            correlation_id=correlation_id,
-            received_at=received_at,
-            envelope={
-                "token": delivery.token.name,
-                "strategies": sorted(delivery.token.strategies),
-                "address": delivery.address,
-                "given_key": delivery.given_key,
-            },
-        )
+        with metering.appending.time():
+            entry = journal.append(
+                delivery.body,
+                correlation_id=correlation_id,
+                received_at=received_at,
+                envelope={
+                    "token": delivery.token.name,
+                    "strategies": sorted(delivery.token.strategies),
+                    "address": delivery.address,
+                    "given_key": delivery.given_key,
+                },
+            )
         patience = deadline.left(settings.ANSWER_SECONDS) - _SETTLING_SECONDS
         return settle_through(entry, patience=patience)
 
@@ -74,7 +76,8 @@ def hand_over(
     entry: Entry, *, patience: float, retry_failed: bool = False, give_up: bool = False
 ) -> Waiting:
     """As `settle_through`, and wait for nothing; `outcome_of` tells what came of it."""
-    reading = read(entry)
+    with metering.parsing.time():
+        reading = read(entry)
     books_read.note(entry, reading)
     wanted = Wanted(entry, reading, retry_failed=retry_failed, give_up=give_up)
     waiting = Waiting(wanted, limit=time.monotonic() + patience)

@@ -23,6 +23,7 @@ from queue import Empty, SimpleQueue
 
 from django.db import DatabaseError, OperationalError, connections
 
+import metering
 from faults import DatabaseUnavailable, ProcessingError, Queued
 from wal import journal
 from wal.journal import Mark
@@ -158,7 +159,8 @@ class Settler:
         if not batch:
             return False
         try:
-            outcomes = transact(lambda: apply([each.wanted for each in batch]))
+            with metering.shared(metering.applying, len(batch)):
+                outcomes = transact(lambda: apply([each.wanted for each in batch]))
         except Exception as error:
             if len(batch) > 1 and not isinstance(_as_queued(error), DatabaseUnavailable):
                 # One bad entry must not take the others with it.
@@ -170,7 +172,8 @@ class Settler:
             for waiting, outcome in zip(batch, outcomes, strict=True)
             if outcome is not None
         ]
-        _mark(settled)
+        with metering.shared(metering.settling, len(settled)):
+            _mark(settled)
         self._leave(waiting for waiting, _ in settled)
         for waiting, outcome in settled:
             with lines_about(waiting.entry, waiting.book):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from rest_framework.negotiation import BaseContentNegotiation
@@ -15,8 +16,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+import metering
 from faults import Fault, LogUnavailable, MethodNotAllowed, Status
 from webhooks.frontdoor import admit
+from webhooks.observation import count_answer
 from webhooks.pipeline import receive
 
 logger = logging.getLogger(__name__)
@@ -42,14 +45,16 @@ class AlertView(APIView):
 
     def post(self, request: Request, token: str | None = None) -> Response:
         received_at = timezone.now()
-        outcome = receive(
-            admit(request._request, token),
-            correlation_id=_correlation_id(request._request),
-            received_at=received_at,
-        )
+        with metering.answering.time():
+            outcome = receive(
+                admit(request._request, token),
+                correlation_id=_correlation_id(request._request),
+                received_at=received_at,
+            )
         if (fault := outcome.fault) is not None:
             fault.ids = outcome.ids()
             raise fault
+        count_answer()
         told = {"correlation_id": str(_correlation_id(request._request))}
         return Response({**told, "status": Status.PROCESSED, **outcome.ids()})
 
@@ -60,13 +65,18 @@ class AlertView(APIView):
 def answer_fault(exception: Exception, context: dict[str, Any]) -> JsonResponse:
     """Turn what the endpoint raised into its answer."""
     request: HttpRequest = context["request"]._request
-    return answer(
-        request, exception if isinstance(exception, Fault) else unexpected(request, exception)
-    )
+    if not isinstance(exception, Fault):
+        return answer(request, unexpected(request, exception))
+    if isinstance(exception, LogUnavailable) and exception.__cause__ is not None:
+        reason = str(exception.__cause__).strip() or type(exception.__cause__).__name__
+        logger.error("The log cannot be written: %s", reason, extra={"error_code": exception.code})
+    return answer(request, exception)
 
 
 def answer(request: HttpRequest, fault: Fault) -> JsonResponse:
     """The answer to a fault (Contract, Answer)."""
+    count_answer(fault)
+    structlog.contextvars.bind_contextvars(error_code=fault.code)
     response = JsonResponse(
         fault.told(_correlation_id(request)), status=fault.http_status, headers=fault.headers()
     )
@@ -77,8 +87,14 @@ def answer(request: HttpRequest, fault: Fault) -> JsonResponse:
 
 def unexpected(request: HttpRequest, exception: BaseException | None) -> Fault:
     """What to answer where we have failed before the append: TradingView sends it again."""
-    logger.error("Alert %s was not taken", _correlation_id(request), exc_info=exception)
-    return LogUnavailable("A fault of ours; nothing was accepted.")
+    fault = LogUnavailable("A fault of ours; nothing was accepted.")
+    logger.error(
+        "Alert %s was not taken",
+        _correlation_id(request),
+        exc_info=exception,
+        extra={"error_code": fault.code},
+    )
+    return fault
 
 
 def _correlation_id(request: HttpRequest) -> UUID:

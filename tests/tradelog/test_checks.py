@@ -37,6 +37,8 @@ def test_good_settings_pass() -> None:
         ("WEBHOOK_TOKENS", ["mine:short-token:Alpha"], "tradelog.W002"),
         ("WEBHOOK_ALLOWED_IPS", ["52.89.214.238", "52.89.214"], "tradelog.E002"),
         ("TRUSTED_PROXIES", ["10.0.0.0/33"], "tradelog.E002"),
+        ("METRICS_ALLOWED_IPS", ["10.0.0.0/33"], "tradelog.E002"),
+        ("METRICS_TOKEN", "short-token", "tradelog.W003"),
         ("WEBHOOK_RATE", "60", "tradelog.E003"),
         ("WEBHOOK_RATE", "60/minute", "tradelog.E003"),
         ("WEBHOOK_RATE", "60/0s", "tradelog.E003"),

@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 import structlog
+from django.db import OperationalError
+from pytest_django import Settings
 
 from tests.alerts import Poster
 from tests.environment import TOKEN
 from tests.server import Server
 from tradelog.logs import configuration
 from wal.models import Entry
+from wal.writer import writer
 from webhooks.models import WebhookLog
 
 
@@ -102,8 +105,94 @@ def test_a_servers_lines_tell_their_request_and_its_entry(databases: None) -> No
     bound = ("correlation_id", "wal_id", "webhook_log_id", "strategy", "symbol")
     assert [replayed[name] for name in bound] == [live[name] for name in bound]
     (refusal,) = (line for line in objects if line.get("code") == 401)
+    assert refusal["error_code"] == "INVALID_TOKEN"
     assert refusal["correlation_id"] == refused["correlation_id"]
     assert refusal["request"] == "POST /webhook/***/"
+
+
+def test_a_requests_last_line_tells_its_entry_too(databases: None) -> None:
+    with Server(LOG_FORMAT="json", WORKERS="1", PARK_SECONDS="0") as server:
+        failed = server.post(action="exit")
+        server.page("/webhook/")
+        lines = server.wait_for_line('"code": 405').splitlines()
+    objects = [json.loads(line) for line in lines if line.startswith("{")]
+    last, after = (line for line in objects if line["event"] == "request_finished")
+    assert (last["correlation_id"], last["wal_id"]) == (failed["correlation_id"], failed["wal_id"])
+    assert (last["strategy"], last["symbol"]) == ("Alpha", "BINANCE:BTCUSDT")
+    assert (last["code"], last["error_code"]) == (422, "NO_OPEN_POSITION")
+    assert not {"wal_id", "strategy", "symbol"} & after.keys(), "it is another request's"
+
+
+def bound_lines(caplog: pytest.LogCaptureFixture, text: str) -> list[dict[str, Any]]:
+    """What was bound while lines that begin with the text were written, and added to them."""
+    return [record.__dict__ for record in caplog.records if record.getMessage().startswith(text)]
+
+
+@pytest.fixture
+def with_bound(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """Records hold what is bound while they are made, as written lines do."""
+
+    def note(record: logging.LogRecord) -> bool:
+        record.__dict__.update(structlog.contextvars.get_contextvars())
+        return True
+
+    caplog.handler.addFilter(note)
+    caplog.set_level(logging.INFO)
+    return caplog
+
+
+def test_an_exit_that_is_let_through_has_its_own_line(
+    post: Poster, with_bound: pytest.LogCaptureFixture
+) -> None:
+    parked = post(action="exit", time=None)
+    entry = post(time=None)
+    (line,) = bound_lines(with_bound, "Alert processed, which had been parked")
+    assert (line["wal_id"], line["correlation_id"], line["strategy"], line["symbol"]) == (
+        parked["wal_id"], parked["correlation_id"], "Alpha", "BINANCE:BTCUSDT",
+    )  # fmt: skip
+    (own,) = (
+        line for line in bound_lines(with_bound, "Alert processed") if "which" not in line["msg"]
+    )
+    assert (own["wal_id"], own["webhook_log_id"]) == (entry["wal_id"], entry["webhook_log_id"])
+
+
+def test_a_refusal_by_rate_tells_its_book(
+    post: Poster, settings: Settings, with_bound: pytest.LogCaptureFixture
+) -> None:
+    settings.WEBHOOK_TOKEN_RATE = "0/h"
+    answer = post()
+    (line,) = bound_lines(with_bound, "Refused by rate")
+    assert (line["correlation_id"], line["strategy"], line["symbol"]) == (
+        answer["correlation_id"], "Alpha", "BINANCE:BTCUSDT",
+    )  # fmt: skip
+
+
+def test_what_the_writer_says_stands_under_who_asked(
+    databases: None, with_bound: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("on purpose")
+
+    with structlog.contextvars.bound_contextvars(correlation_id="an id"):
+        done = writer().submit(fail, durable=False)
+    assert isinstance(done.exception(timeout=10), RuntimeError)
+    (line,) = bound_lines(with_bound, "A write to the log failed")
+    assert line["correlation_id"] == "an id"
+
+
+def test_a_log_that_cannot_be_written_is_told_with_its_code(
+    post: Poster, with_bound: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        raise OperationalError("disk I/O error")
+
+    monkeypatch.setattr("wal.journal.Entry.save", fail)
+    answer = post()
+    assert answer.code == "WAL_UNAVAILABLE"
+    (line,) = bound_lines(with_bound, "The log cannot be written: disk I/O error")
+    assert (line["error_code"], line["correlation_id"]) == (
+        "WAL_UNAVAILABLE", answer["correlation_id"],
+    )  # fmt: skip
 
 
 def test_an_error_of_ours_is_told_with_its_code(

@@ -11,7 +11,7 @@ from django.db import connections
 
 from tests.factories import EntryFactory
 from wal import journal
-from wal.backlog import backlog
+from wal.backlog import backlog, waiting
 from wal.models import Entry
 
 NOW = datetime.now(UTC)
@@ -22,6 +22,7 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "what a book's next entry waits for": lambda: list(journal.unsettled("A\x1fB", up_to=9)),
     "a walk through the unsettled": lambda: list(journal.walk(journal.unsettled())),
     "what is parked": lambda: list(journal.parked(received_before=NOW)),
+    "what waits, by state": waiting,
     "the backlog": lambda: backlog(since=NOW - timedelta(days=7), until=NOW),
 }
 

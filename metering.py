@@ -1,0 +1,168 @@
+"""What the service measures of itself, for Prometheus: the counters and clocks of a process.
+
+On the ground floor: whoever does a step counts and times it here; `tradelog.metrics` tells
+it all. docs/metrics.md has the meaning of each name.
+
+A server has several processes. Each writes into files of its own below
+`PROMETHEUS_MULTIPROC_DIR`, and their sum is told. The files are named by a place, not by a
+process: who replaces a dead worker takes over its place and counts on from there, so that
+nothing is lost, nothing counts twice, and there are never more files than workers. Where
+the variable is not set, a process counts in its memory and for itself.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    values,
+)
+
+#: "" where a process counts for itself.
+FOLDER = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+
+
+def _take_place(folder: Path) -> str:
+    """The first place that no living process holds; ours until this process ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in count():
+        # Never closed: the kernel gives the place back, however the process ends.
+        lock = os.open(folder / f"{number}.process", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+        else:
+            os.ftruncate(lock, 0)
+            os.write(lock, str(os.getpid()).encode())
+            return str(number)
+    raise AssertionError("unreachable")
+
+
+def count_together(folder: Path) -> None:
+    """Have the processes that this one starts count together in a folder, from 0 on.
+
+    What was counted there before is thrown away: to Prometheus, a server that was started
+    again is one whose counters were reset.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+def processes() -> dict[str, int]:
+    """By place: the process that holds it, or held it last."""
+    found = ((path.stem, path.read_text()) for path in Path(FOLDER).glob("*.process"))
+    return {place: int(pid) for place, pid in found if pid}
+
+
+if FOLDER:
+    _place = _take_place(Path(FOLDER))
+    values.ValueClass = values.MultiProcessValue(lambda: _place)  # type: ignore[no-untyped-call]
+
+# Of several processes there is no one time at which a counter was created.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+#: Ours alone: the library's own has metrics of whichever process happens to be asked.
+registry = CollectorRegistry()
+
+#: Seconds; from what parsing takes to where TradingView has given up.
+_BOUNDS = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3)
+
+# Every label has few values, and each is there from 0 on: else the first event would not
+# show as an increase. It is also why the files do not grow while alerts come in.
+
+requests = Counter(
+    "tradelog_requests",
+    "Requests to the webhook, by answer.",
+    ("http_status", "status", "code"),
+    registry=registry,
+)
+answering = Histogram(
+    "tradelog_answer_seconds",
+    "From an alert's arrival to its answer.",
+    buckets=_BOUNDS,
+    registry=registry,
+)
+_processing = Histogram(
+    "tradelog_processing_seconds",
+    "What one step of an alert took.",
+    ("step",),
+    buckets=_BOUNDS,
+    registry=registry,
+)
+appending = _processing.labels("append")
+parsing = _processing.labels("parse")
+applying = _processing.labels("apply")
+settling = _processing.labels("settle")
+
+_database = Histogram(
+    "tradelog_database_operation_seconds",
+    "What one transaction took, its waits and its commit included.",
+    ("database", "operation"),
+    buckets=_BOUNDS,
+    registry=registry,
+)
+#: One try of an alert's effect.
+main_transaction = _database.labels("main", "apply")
+#: A batch of writes to the log that is on disk when it ends, and one that need not be.
+log_append = _database.labels("log", "append")
+log_mark = _database.labels("log", "mark")
+
+retries = Counter(
+    "tradelog_retries",
+    "Transactions on the main database that were tried again.",
+    registry=registry,
+)
+duplicates = Counter("tradelog_duplicates", "Alerts that had come before.", registry=registry)
+parked = Counter("tradelog_parked", "Exits that came before their entry.", registry=registry)
+drift = Counter(
+    "tradelog_drift",
+    "Alerts that told another position than the open lots.",
+    registry=registry,
+)
+pnl_discrepancies = Counter(
+    "tradelog_pnl_discrepancies",
+    "Trades whose reported P&L is not the calculated one.",
+    registry=registry,
+)
+rate_limited = Counter(
+    "tradelog_rate_limited_alerts",
+    "Alerts with a valid token that were refused by rate.",
+    registry=registry,
+)
+
+#: Until when this process asks nothing of the main database, in seconds since 1970;
+#: 0: it does ask. Told as a state, `tradelog.metrics.breaker_states`.
+breaker_open_until = Gauge(
+    "tradelog_breaker_open_until",
+    "Told as tradelog_breaker_workers.",
+    multiprocess_mode="all",
+    registry=registry,
+)
+# Not what the process before has left here.
+breaker_open_until.set(0)
+
+
+@contextmanager
+def shared(step: Histogram, alerts: int) -> Iterator[None]:
+    """Time a step that several alerts take together; each has taken that long."""
+    begun = time.perf_counter()
+    try:
+        yield
+    finally:
+        took = time.perf_counter() - begun
+        for _ in range(alerts):
+            step.observe(took)
