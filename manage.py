@@ -51,7 +51,16 @@ def _write_secrets() -> None:
     """On the very first start; where the environment brings the secrets, there is nothing to do."""
     from tradelog.firstrun import write_env
 
-    if not os.environ.get("SECRET_KEY") and write_env(Path(__file__).parent / ".env"):
+    if os.environ.get("SECRET_KEY"):
+        return
+    try:
+        written = write_env(Path(__file__).parent / ".env")
+    except OSError as error:
+        sys.exit(
+            f"SECRET_KEY is not set, and no .env can be written here ({error.strerror}): set "
+            "SECRET_KEY, TRAIL_KEY and WEBHOOK_TOKENS in the environment."
+        )
+    if written:
         print("Wrote .env with fresh secrets, readable by you alone.", flush=True)
 
 

@@ -38,10 +38,19 @@ class CannotServe(Exception):
     """Serving cannot begin; the message says why and what to do."""
 
 
-def serve(*, host: str, port: int, workers: int, threads: int, say: Callable[[str], None]) -> None:
+def serve(
+    *,
+    host: str,
+    port: int,
+    workers: int,
+    threads: int,
+    say: Callable[[str], None],
+    quiet: bool = False,
+) -> None:
     """Serve until SIGINT or SIGTERM, requests in hand then finished.
 
-    `say` prints a text for the user. Raises CannotServe.
+    `say` prints a text for the user; one that holds a token only if not `quiet`.
+    Raises CannotServe.
     """
     url = instructions.url(host, port)
     with (
@@ -53,7 +62,7 @@ def serve(*, host: str, port: int, workers: int, threads: int, say: Callable[[st
         if not _migrate_main():
             say("The database is out of reach; until it is back, alerts wait in the log.")
             threading.Thread(target=_migrate_when_back, name="migrate", daemon=True).start()
-        say(instructions.text(url))
+        say(f"tradelog is served at {url}" if quiet else instructions.text(url))
         _close_databases()
         # Only now, when the port is ours: no worker of a killed server is left.
         metering.count_together(settings.TRADELOG_DATA / "metrics")

@@ -42,10 +42,10 @@ class Service:
         }
         self.process: subprocess.Popen[str]
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         self.output = open(self.data.with_suffix(".output"), "w+")
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "serve"],
+            [sys.executable, "manage.py", "serve", *options],
             cwd=ROOT,
             env=self.environment,
             stdout=self.output,
@@ -152,6 +152,17 @@ def test_the_readme_shows_the_same_message() -> None:
     from tradelog.alert_messages import ALERT_MESSAGE
 
     assert ALERT_MESSAGE in (ROOT / "README.md").read_text()
+
+
+def test_quiet_it_tells_no_token(tmp_path: Path) -> None:
+    quiet = Service(tmp_path / "data")
+    quiet.start("--quiet")
+    quiet.process.terminate()
+    assert quiet.process.wait(60) == 0
+    quiet.output.close()
+    printed = quiet.printed()
+    assert f"tradelog is served at http://127.0.0.1:{quiet.port}\n" in printed
+    assert TOKEN not in printed
 
 
 def test_a_second_one_in_the_same_folder_says_so(service: Service) -> None:

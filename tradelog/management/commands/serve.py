@@ -38,12 +38,32 @@ class Command(BaseCommand):
             default=settings.THREADS,
             help="threads in each of them (THREADS; now %(default)s)",
         )
+        parser.add_argument(
+            "--quiet",
+            action="store_true",
+            help="leave out the webhook URL, which holds a token: for a service manager, who "
+            "keeps what is printed",
+        )
 
     def handle(
-        self, *args: Any, host: str, port: int, workers: int, threads: int, **options: Any
+        self,
+        *args: Any,
+        host: str,
+        port: int,
+        workers: int,
+        threads: int,
+        quiet: bool,
+        **options: Any,
     ) -> None:
         try:
-            serve(host=host, port=port, workers=workers, threads=threads, say=self._say)
+            serve(
+                host=host,
+                port=port,
+                workers=workers,
+                threads=threads,
+                say=self._say,
+                quiet=quiet,
+            )
         except CannotServe as error:
             raise CommandError(str(error)) from error
 
