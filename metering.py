@@ -45,20 +45,27 @@ def _take_place(folder: Path) -> str:
         except BlockingIOError:
             os.close(lock)
         else:
-            os.ftruncate(lock, 0)
-            os.write(lock, str(os.getpid()).encode())
+            # Always of one length, over what the one before wrote: it needs no room on disk.
+            os.pwrite(lock, f"{os.getpid():<10}".encode(), 0)
             return str(number)
     raise AssertionError("unreachable")
 
 
-def count_together(folder: Path) -> None:
+def count_together(folder: Path, *, workers: int) -> None:
     """Have the processes that this one starts count together in a folder, from 0 on.
 
     What was counted there before is thrown away: to Prometheus, a server that was started
-    again is one whose counters were reset.
+    again is one whose counters were reset. Raises OSError where that cannot be; then each
+    process counts for itself.
     """
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
+    for number in range(workers):
+        for kind in ("counter", "histogram", "gauge_all"):
+            # The room is taken now: to write into a mapped file for which the disk has
+            # none any more would kill the process.
+            (folder / f"{kind}_{number}.db").write_bytes(bytes(_FILE_BYTES))
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
@@ -66,6 +73,10 @@ def processes() -> dict[str, int]:
     """By place: the process that holds it, or held it last."""
     found = ((path.stem, path.read_text()) for path in Path(FOLDER).glob("*.process"))
     return {place: int(pid) for place, pid in found if pid}
+
+
+#: What the library makes them, and more than all that is measured needs.
+_FILE_BYTES = 1 << 16
 
 
 if FOLDER:

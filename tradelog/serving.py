@@ -65,7 +65,10 @@ def serve(
         say(f"tradelog is served at {url}" if quiet else instructions.text(url))
         _close_databases()
         # Only now, when the port is ours: no worker of a killed server is left.
-        metering.count_together(settings.TRADELOG_DATA / "metrics")
+        try:
+            metering.count_together(settings.TRADELOG_DATA / "metrics", workers=workers)
+        except OSError as error:
+            logger.warning("Metrics are of whichever worker is asked: %s", error)
         try:
             run_workers(listener, "tradelog.wsgi:application", workers=workers, threads=threads)
         except WorkersFailed as error:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import psutil
+import pytest
 from django.conf import settings
 from prometheus_client import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
+import metering
 from tests.environment import TOKEN
 from tests.measured import Measured
-from tests.server import Server
+from tests.server import ROOT, Server
 from tests.webhooks.test_database_down import NOWHERE
 
 FOLDER = Path(settings.TRADELOG_DATA) / "metrics"
@@ -102,6 +109,68 @@ def test_a_server_counts_from_0(databases: None) -> None:
         assert scrape(server)("tradelog_requests_total") == 0
         server.post(order_id="another")
         assert scrape(server)("tradelog_requests_total") == 1
+
+
+_COUNTS = """
+import sys, metering
+print(metering.duplicates._value.get(), metering.breaker_open_until._value.get(), flush=True)
+metering.duplicates.inc(3)
+metering.breaker_open_until.set(2e9)
+print("done", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def counting(folder: Path) -> Iterator[tuple[str, str]]:
+    """A process that counts, killed at the end; what it found, and its place."""
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder), "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", _COUNTS],
+        env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout
+        found = process.stdout.readline().strip()
+        assert process.stdout.readline() == "done\n"
+        (place,) = (
+            path.stem for path in folder.glob("*.process")
+            if int(path.read_text()) == process.pid
+        )  # fmt: skip
+        yield found, place
+        process.kill()
+
+
+def test_who_replaces_a_process_counts_on_and_begins_its_gauges_anew(tmp_path: Path) -> None:
+    with counting(tmp_path) as first, counting(tmp_path) as second:
+        assert (first, second) == (("0.0 0.0", "0"), ("0.0 0.0", "1"))
+    with counting(tmp_path) as third:
+        assert third == ("3.0 0.0", "0")
+
+
+def test_their_files_have_their_room_from_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+    metering.count_together(tmp_path / "metrics", workers=2)
+    with counting(tmp_path / "metrics") as found:
+        assert found == ("0.0 0.0", "0")
+        files = list((tmp_path / "metrics").glob("*.db"))
+        assert len(files) == 6
+        for file in files:
+            told = file.stat()
+            assert told.st_blocks * 512 >= told.st_size == 65536, file
+
+
+def test_a_server_takes_alerts_without_a_place_for_metrics(databases: None) -> None:
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.write_text("in the way")
+    try:
+        with Server(WORKERS="1") as server:
+            assert server.post()["status"] == "processed"
+            assert scrape(server)("tradelog_requests_total") == 1
+            assert "Metrics are of whichever worker is asked" in server.output
+    finally:
+        FOLDER.unlink()
 
 
 def test_with_the_main_database_down_they_tell_what_they_know(databases: None) -> None:
