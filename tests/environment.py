@@ -35,6 +35,9 @@ os.environ.update(
         "WEBHOOK_RATE": "1000000/m",
         "WEBHOOK_ALLOWED_IPS": "",
         "TRUSTED_PROXIES": "",
+        "MAILBOX_URL": "",
+        "MAILBOX_AUTHSERV_ID": "",
+        "MAILBOX_RECIPIENTS": "",
         "LEASE_SECONDS": "1",
         "ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
     }

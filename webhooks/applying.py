@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
@@ -145,21 +145,31 @@ def _find(entry: Entry, reading: Reading) -> tuple[WebhookLog | None, str]:
     if signal is None or not _is_allowed(entry, signal):
         return WebhookLog.objects.filter(correlation_id=entry.correlation_id).first(), own
     key = identity(signal)
-    if identity_is_lasting(signal):
-        same = Q(idempotency_key=key)
-    else:
-        apart = timedelta(seconds=settings.DUPLICATE_SECONDS)
-        same = Q(
-            idempotency_key__startswith=f"{key}@",
-            received_at__gt=entry.received_at - apart,
-            received_at__lt=entry.received_at + apart,
-        )
+    same = _has_key(key, signal, entry.received_at)
+    if not identity_is_lasting(signal):
         key = f"{key}@{entry.correlation_id}"
     found = list(
         WebhookLog.objects.filter(same | Q(correlation_id=entry.correlation_id)).order_by("id")
     )
     mine = [log for log in found if log.correlation_id == entry.correlation_id]
     return next(iter(mine or found), None), key
+
+
+def _has_key(key: str, signal: Signal, received_at: datetime) -> Q:
+    if identity_is_lasting(signal):
+        return Q(idempotency_key=key)
+    apart = timedelta(seconds=settings.DUPLICATE_SECONDS)
+    return Q(
+        idempotency_key__startswith=f"{key}@",
+        received_at__gt=received_at - apart,
+        received_at__lt=received_at + apart,
+    )
+
+
+def find_same(signal: Signal, received_at: datetime) -> WebhookLog | None:
+    """The row of the same alert, if it has come before; with a time of receipt, as `apply` has."""
+    same = _has_key(identity(signal), signal, received_at)
+    return WebhookLog.objects.filter(same).order_by("id").first()
 
 
 def _is_allowed(entry: Entry, signal: Signal) -> bool:
@@ -185,6 +195,7 @@ def _new_log(entry: Entry, reading: Reading, key: str, known: WebhookLog | None)
         token_name=entry.envelope.get("token", ""),
         source_address=entry.envelope.get("address") or None,
         received_at=entry.received_at,
+        via_mail=entry.envelope.get("via_mail", False),
         processed_at=timezone.now(),
     )
     if known is not None:

@@ -36,3 +36,5 @@ def observe(outcome: Outcome) -> None:
     elif log.action:
         told["action"] = log.action
     logger.info("Alert %s", log.status if fault is None else fault.status, extra=told)
+    if log.via_mail and not outcome.is_duplicate:
+        logger.warning("A webhook was missed: alert %s came by mail alone", log.pk)

@@ -23,7 +23,9 @@ from webhooks.snapshot import one_moment
 #: The chain of alerts that were refused at once.
 REFUSED: Final = "-"
 
-_COLUMNS: Final = ("id", "chain", "place", "link", "seal", *trail_hash.CAME_IN, *trail_hash.BECAME)
+_COLUMNS: Final = (
+    "id", "chain", "place", "link", "seal", "via_mail", *trail_hash.CAME_IN, *trail_hash.BECAME,
+)  # fmt: skip
 
 #: Rows read, or log entries compared, at once.
 _TOGETHER: Final = 2000

@@ -38,7 +38,11 @@ BEGINNING: Final = "0" * 64
 
 def link(key: str, chain: str, place: int, previous: str, row: Mapping[str, Any]) -> str:
     """The hash that ties a row to its place in its chain and to the row before it."""
-    return _digest(key, ["link", chain, place, previous, *(row[name] for name in CAME_IN)])
+    came_in = [row[name] for name in CAME_IN]
+    # Said only where it is so: rows from before there was mail keep their hashes.
+    if row.get("via_mail"):
+        came_in.append("via mail")
+    return _digest(key, ["link", chain, place, previous, *came_in])
 
 
 def seal(key: str, link: str, row: Mapping[str, Any]) -> str:
