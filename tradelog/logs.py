@@ -50,7 +50,7 @@ def configuration(*, level: str, lines: str) -> dict[str, Any]:
             "django.request": {"level": "CRITICAL"},
             "psycopg.pool": {"level": "ERROR"},
             # At DEBUG it tells what was said to the server, the log-in included.
-            "imapclient": {"level": "INFO"},
+            "imapclient": {"level": "WARNING"},
         },
     }
 

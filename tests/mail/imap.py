@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
 
@@ -21,24 +19,18 @@ USER = "trader"
 #: With what must be escaped in a URL, and in IMAP.
 PASSWORD = 'secret-@/:%"\\-4711'
 
-#: For localhost, until 2126: openssl req -x509 -newkey rsa:2048 -nodes -days 36500
-#: -subj /CN=localhost -addext subjectAltName=DNS:localhost -addext basicConstraints=CA:true
-CERTIFICATE = Path(__file__).parent / "localhost.pem"
-
 
 class MailServer:
     """`with MailServer() as mails: mails.deliver(mail())`. What it holds is gone when it stops."""
 
-    def __init__(self, *, tls: bool = False) -> None:
+    def __init__(self) -> None:
         self.port = free_port()
-        self._tls = tls
         self._client: IMAPClient | None = None
         self.process: subprocess.Popen[bytes]
 
     @property
     def url(self) -> str:
-        scheme = "imaps" if self._tls else "imap"
-        return f"{scheme}://{USER}:{quote(PASSWORD, safe='')}@localhost:{self.port}/INBOX"
+        return f"imap://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/INBOX"
 
     def __enter__(self) -> MailServer:
         self.start()
@@ -53,12 +45,11 @@ class MailServer:
         self.stop()
 
     def start(self) -> None:
-        security = ["--cert", str(CERTIFICATE)] if self._tls else ["--no-tls"]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from pymap.main import main; main()", "--host", "127.0.0.1"]
-            + ["--port", str(self.port), *security, "dict"]
-            + ["--demo-user", USER, "--demo-password", PASSWORD]
-        )
+            [sys.executable, "-c", "from pymap.main import main; main()", "--no-tls",
+             "--host", "127.0.0.1", "--port", str(self.port),
+             "dict", "--demo-user", USER, "--demo-password", PASSWORD]
+        )  # fmt: skip
         deadline = time.monotonic() + 20
         while True:
             try:
@@ -78,10 +69,7 @@ class MailServer:
     @property
     def _inbox(self) -> IMAPClient:
         if self._client is None:
-            context = ssl.create_default_context(cafile=CERTIFICATE) if self._tls else None
-            self._client = IMAPClient(
-                "localhost", port=self.port, ssl=self._tls, ssl_context=context, timeout=10
-            )
+            self._client = IMAPClient("127.0.0.1", port=self.port, ssl=False, timeout=10)
             self._client.login(USER, PASSWORD)
             self._client.select_folder("INBOX")
         return self._client
@@ -101,3 +89,8 @@ class MailServer:
             " ".join(shown[flag] for flag in sorted(told[uid]) if flag in shown)
             for uid in sorted(told)
         ]
+
+    def empty(self) -> None:
+        if uids := self._inbox.search("ALL"):
+            self._inbox.delete_messages(uids)
+            self._inbox.expunge()

@@ -10,11 +10,17 @@ from html import escape
 from typing import Any
 
 from tests.alerts import alert
+from webhooks.mail.account import Account
 
 #: The name of our mail server in what it writes down.
 AUTHSERV_ID = "mx.ours.example"
 RECIPIENT = "trader@ours.example"
 SENDER = "noreply@tradingview.com"
+
+ACCOUNT = Account(
+    host="", port=0, user="", password="", folder="", is_encrypted=True, sender=SENDER,
+    authserv_id=AUTHSERV_ID, recipients=frozenset({RECIPIENT}), strategies=frozenset(),
+)  # fmt: skip
 
 VERDICT = (
     f"{AUTHSERV_ID}; dkim=pass header.d=tradingview.com header.s=s1 header.b=abc; "

@@ -112,7 +112,7 @@ def _letter(mailbox: Mailbox, mail: Waiting, account: Account) -> Letter | None:
         return None
     if len(raw) > limit:
         raise too_large
-    return read_letter(raw, mail.arrived_at, account)
+    return read_letter(raw, account)
 
 
 def _known(letter: Letter) -> WebhookLog | None:

@@ -10,6 +10,7 @@ from email.message import EmailMessage
 from email.parser import BytesHeaderParser, BytesParser
 
 from django.conf import settings
+from django.utils import timezone
 
 from faults import InvalidJSON, InvalidPayload
 from webhooks.credentials import cut_tokens, cut_tokens_from_text
@@ -28,18 +29,18 @@ class Letter:
     #: Without tokens.
     body: bytes
     signal: Signal
-    #: When TradingView sent it, UTC; never later than it arrived.
+    #: When TradingView sent it, UTC; never in the future.
     sent_at: datetime
 
 
-def read_letter(raw: bytes, arrived_at: datetime, account: Account) -> Letter:
-    """The alert in a mail that arrived at that time. Raises Refused."""
+def read_letter(raw: bytes, account: Account) -> Letter:
+    """The alert in a mail. Raises Refused."""
     try:
         # Of a stranger's mail the head is enough.
         check_sender(BytesHeaderParser(policy=email.policy.default).parsebytes(raw), account)
         mail = BytesParser(policy=email.policy.default).parsebytes(raw)
         body = cut_tokens(message_in(mail).encode())
-        sent_at = _sent_at(mail, arrived_at)
+        sent_at = _sent_at(mail)
     except Refused:
         raise
     except Exception as error:
@@ -56,7 +57,7 @@ def read_letter(raw: bytes, arrived_at: datetime, account: Account) -> Letter:
     return Letter(body, signal, sent_at)
 
 
-def _sent_at(mail: EmailMessage, arrived_at: datetime) -> datetime:
+def _sent_at(mail: EmailMessage) -> datetime:
     # TradingView sends mail and webhook at one moment, and signs the mail's date; when a
     # mail arrives may be minutes later.
     header = only(mail, "Date")
@@ -66,4 +67,4 @@ def _sent_at(mail: EmailMessage, arrived_at: datetime) -> datetime:
         raise Refused("its Date cannot be read")
     if sent_at.tzinfo is None:  # "-0000": UTC, of a zone that is not told.
         sent_at = sent_at.replace(tzinfo=UTC)
-    return min(sent_at, arrived_at).astimezone(UTC)
+    return min(sent_at.astimezone(UTC), timezone.now())

@@ -70,9 +70,9 @@ class Command(BaseCommand):
             for ingested in progress:
                 numbers[ingested.became] += 1
                 trouble = trouble or ingested.needs_attention
-                progress.write(_told(ingested), file=self.stdout)
+                progress.write(_told(ingested), file=self.stdout, end="")
         self.stdout.write(
-            f"{numbers.total()} mails: "
+            f"{numbers.total()} mail{'s' * (numbers.total() != 1)}: "
             + ", ".join(f"{numbers[became]} {words}" for became, words in _SUMMED_UP.items())
             + ("; nothing was changed." if dry_run else ".")
         )
