@@ -24,7 +24,8 @@ from webhooks.snapshot import one_moment
 REFUSED: Final = "-"
 
 _COLUMNS: Final = (
-    "id", "chain", "place", "link", "seal", "via_mail", *trail_hash.CAME_IN, *trail_hash.BECAME,
+    "id", "chain", "place", "link", "seal",
+    *trail_hash.CAME_IN, *trail_hash.CAME_IN_LATELY, *trail_hash.BECAME,
 )  # fmt: skip
 
 #: Rows read, or log entries compared, at once.

@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
 from pytest_django import Settings
 
 from positions.models import Lot
@@ -121,6 +124,19 @@ def test_by_mail_alone_it_is_applied_marked_and_counted(
     assert came.latency is not None and came.latency.p99 < timedelta(seconds=30)
     assert list(trail.verify()) == []
     assert mails.flags() == ["seen"]
+
+
+def test_it_is_seen_in_the_admin(mails: MailServer, ingest: Ingest, client: Client) -> None:
+    client.force_login(User.objects.create_superuser("trader"))
+    mails.deliver(mail())
+    ingest()
+    log = WebhookLog.objects.get()
+    listed = reverse("admin:webhooks_webhooklog_changelist")
+    told = reverse("admin:webhooks_webhooklog_change", args=[log.pk])
+    assert told in client.get(listed, {"via_mail__exact": "1"}).content.decode()
+    assert told not in client.get(listed, {"via_mail__exact": "0"}).content.decode()
+    assert "mail; its webhook had not come" in client.get(told).content.decode()
+    assert "1 alert came by mail alone" in client.get(reverse("overview")).content.decode()
 
 
 def test_a_test_by_mail_moves_nothing(mails: MailServer, ingest: Ingest) -> None:

@@ -125,6 +125,8 @@ def _trouble(account: Account) -> Iterator[None]:
 def _told(account: Account, what: str, error: BaseException) -> str:
     # Servers are quoted as b'...' by the library.
     said = str(error).removeprefix("b'").removesuffix("'") or type(error).__name__
-    for secret in (account.password, quote(account.password), quote(account.password, safe="")):
-        said = said.replace(secret, "***")
+    # As it is, as in the URL, and as in the protocol (RFC 3501, quoted).
+    escaped = account.password.replace("\\", "\\\\").replace('"', '\\"')
+    for secret in (escaped, account.password, quote(account.password, safe="")):
+        said = said.replace(secret, "***").replace(repr(secret)[1:-1], "***")
     return f"{account}: {what}: {said}"
