@@ -44,6 +44,7 @@ def follow(
     while not stop.is_set():
         try:
             with _open(account, stop) as mailbox:
+                logger.info("Reading mail: %s", account)
                 while not stop.is_set():
                     _read(mailbox, account, stop, tell)
                     stop.wait(settings.MAILBOX_INTERVAL_SECONDS)
