@@ -78,6 +78,7 @@ def test_a_mail_server_that_goes_away_is_found_again(databases: None, mails: Mai
         mails.deliver(mail(symbol="OTHER"))
         eventually(lambda: Lot.objects.filter(symbol="OTHER").exists(), server)
         assert "secret" not in server.output
+        assert "failed" not in server.output
 
 
 @pytest.mark.parametrize("step", ["webhooks.mail.ingest:receive", "Mailbox.mark_taken"])
