@@ -149,6 +149,11 @@ pnl_discrepancies = Counter(
     "Trades whose reported P&L is not the calculated one.",
     registry=registry,
 )
+missed_webhooks = Counter(
+    "tradelog_missed_webhooks",
+    "Alerts that came by mail alone.",
+    registry=registry,
+)
 rate_limited = Counter(
     "tradelog_rate_limited_alerts",
     "Alerts with a valid token that were refused by rate.",

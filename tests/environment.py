@@ -37,6 +37,9 @@ os.environ.update(
         "TRUSTED_PROXIES": "",
         "METRICS_TOKEN": "",
         "METRICS_ALLOWED_IPS": "",
+        "MAILBOX_URL": "",
+        "MAILBOX_AUTHSERV_ID": "",
+        "MAILBOX_RECIPIENTS": "",
         "LEASE_SECONDS": "1",
         "ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
     }

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from webhooks.credentials import configured_tokens
+from webhooks.mail.account import Misconfigured, configured_account
 
 #: Characters below which a token can be guessed by trying.
 SHORTEST_TOKEN = 16
@@ -121,6 +122,37 @@ def check_main_database(
             id="tradelog.E004",
         )
     ]
+
+
+@register
+def check_mailbox(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    if not settings.MAILBOX_URL:
+        others = ("MAILBOX_AUTHSERV_ID", "MAILBOX_RECIPIENTS", "MAILBOX_STRATEGIES")
+        half = next((setting for setting in others if getattr(settings, setting)), None)
+        fault = half and f"{half} is set, and MAILBOX_URL is not: no mail would be read."
+    else:
+        fault = _fault_of_mailbox()
+    if fault:
+        return [Error(fault, hint="docs/mailbox.md tells how it is set up.", id="tradelog.E005")]
+    if settings.MAILBOX_CHECK_SENDER or not settings.MAILBOX_URL:
+        return []
+    return [
+        Warning(
+            "MAILBOX_CHECK_SENDER is false: whoever can write to the mailbox can place orders.",
+            hint="Right only where nothing but a forwarder that checks senders can write to it.",
+            id="tradelog.W003",
+        )
+    ]
+
+
+def _fault_of_mailbox() -> str | None:
+    try:
+        configured_account()
+    except Misconfigured as fault:
+        return str(fault)
+    return None
 
 
 def _malformed_networks(cidrs: Sequence[str]) -> Iterator[str]:

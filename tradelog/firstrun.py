@@ -35,6 +35,11 @@ WEBHOOK_TOKENS=tradingview:{token}
 # The proxy's address, so that the client's is taken from its header.
 #TRUSTED_PROXIES=127.0.0.1,::1
 
+# Where TradingView mails the same alerts to, for when a webhook never comes (docs/mailbox.md).
+#MAILBOX_URL=imaps://user:password@imap.example.com/INBOX
+#MAILBOX_AUTHSERV_ID=mx.example.com
+#MAILBOX_RECIPIENTS=you@example.com
+
 # A PostgreSQL of your own instead of the embedded one.
 #DATABASE_URL=postgres://user:password@localhost/tradelog
 

@@ -49,6 +49,8 @@ def configuration(*, level: str, lines: str) -> dict[str, Any]:
             # What is answered is told by django_structlog, with its ids.
             "django.request": {"level": "CRITICAL"},
             "psycopg.pool": {"level": "ERROR"},
+            # At DEBUG it tells what was said to the server, the log-in included.
+            "imapclient": {"level": "WARNING"},
         },
     }
 

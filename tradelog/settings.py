@@ -98,6 +98,29 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
 METRICS_ALLOWED_IPS: list[str] = env.list("METRICS_ALLOWED_IPS", default=[])
 #: How many strategies have series of their own; the others are summed up.
 METRICS_STRATEGIES = env.int("METRICS_STRATEGIES", default=100)
+# --- The mailbox -------------------------------------------------------------
+
+#: imaps://user:password@host/folder: where TradingView's alert mails are read from; empty: nowhere.
+MAILBOX_URL = env.str("MAILBOX_URL", default="")
+#: Whose mails are read.
+MAILBOX_SENDER = env.str("MAILBOX_SENDER", default="noreply@tradingview.com")
+#: Whether our own mail server must have found them signed by that sender's domain.
+MAILBOX_CHECK_SENDER = env.bool("MAILBOX_CHECK_SENDER", default=True)
+#: The name under which it writes what it found (RFC 8601): the first word of the header.
+MAILBOX_AUTHSERV_ID = env.str("MAILBOX_AUTHSERV_ID", default="")
+#: The addresses TradingView mails to.
+MAILBOX_RECIPIENTS: list[str] = env.list("MAILBOX_RECIPIENTS", default=[])
+#: The strategies that mails may bring alerts for; empty: all.
+MAILBOX_STRATEGIES: list[str] = env.list("MAILBOX_STRATEGIES", default=[])
+#: How long a mail waits for its webhook. TradingView sends that again for 30 seconds, and
+#: waits 3 for each answer; and an exit waits for its entry no longer than PARK_SECONDS.
+MAILBOX_GRACE_SECONDS = env.float("MAILBOX_GRACE_SECONDS", default=45)
+#: How often it is looked for new mails.
+MAILBOX_INTERVAL_SECONDS = env.float("MAILBOX_INTERVAL_SECONDS", default=10)
+#: Older mails are left alone.
+MAILBOX_MAX_DAYS = env.int("MAILBOX_MAX_DAYS", default=3)
+#: Bytes a mail may have: TradingView's words and HTML come on top of the message.
+MAILBOX_MAX_BYTES = 256 * 1024
 
 # --- Databases ---------------------------------------------------------------
 

@@ -137,6 +137,13 @@ def _of_alerts(traffic: Traffic, asked: Asked) -> Iterator[Remark]:
             "than the one logged",
             _alerts(asked, drift__exact=1),
         )
+    if traffic.via_mail:
+        yield Remark(
+            Severity.ATTENTION,
+            f"{_number(traffic.via_mail, 'alert')} came by mail alone: "
+            f"{'its webhook was' if traffic.via_mail == 1 else 'their webhooks were'} missed",
+            _alerts(asked, via_mail__exact=1),
+        )
 
 
 def _of_trades(discrepancies: int) -> Iterator[Remark]:

@@ -1,9 +1,10 @@
-"""The WSGI application, and the thread that drains the log beside it."""
+"""The WSGI application, and the threads beside it: one drains the log, one reads mail."""
 
 from __future__ import annotations
 
 import os
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradelog.settings")
@@ -12,11 +13,15 @@ application = get_wsgi_application()
 
 from wal import journal  # noqa: E402  (the apps must be loaded)
 from webhooks.draining import start_draining  # noqa: E402
+from webhooks.mail.following import start_reading_mail  # noqa: E402
 
 _stop_draining = start_draining()
+_stop_reading_mail = start_reading_mail() if settings.MAILBOX_URL else None
 
 
 def leave() -> None:
     """What a worker does last: no entry of its stays claimed until a lease ends."""
+    if _stop_reading_mail:
+        _stop_reading_mail()
     _stop_draining()
     journal.release_own()

@@ -32,7 +32,7 @@ from webhooks.replay import Choice, replay
 from webhooks.signal import book_parts
 from webhooks.story import read_message
 
-_FLAGS = {"drift": "drift", "test": "is_test"}
+_FLAGS = {"drift": "drift", "test": "is_test", "via mail": "via_mail"}
 
 
 class ErrorFilter(OneOf):
@@ -100,6 +100,7 @@ class AlertRows(Rows):
             "tradingview_after",
             "drift",
             "is_test",
+            "via_mail",
             "token_name",
             "payload",
         )
@@ -127,6 +128,7 @@ class WebhookLogAdmin(ExportedAdmin, BookAdmin):
         one_of("direction", Direction.choices),
         flagged("drift"),
         flagged("is_test", "test"),
+        flagged("via_mail", "via mail"),
     )
     sortable_by = ("id", "received_at")
     date_hierarchy = "received_at"
@@ -138,7 +140,7 @@ class WebhookLogAdmin(ExportedAdmin, BookAdmin):
 
     @admin.display(description="remarks")
     def remarks(self, log: WebhookLog) -> str:
-        flags = [name for name in ("drift", "test") if getattr(log, _FLAGS[name])]
+        flags = [name for name, column in _FLAGS.items() if getattr(log, column)]
         badges = format_html_join(" ", '<span class="badge badge-flag">{}</span>', zip(flags))
         return format_html("{} {}", log.error_code, badges) if log.error_code or flags else NONE
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cached_property
 
 from django.conf import settings
@@ -31,6 +30,7 @@ from webhooks.orders import fill_of, order_of
 from webhooks.outcome import Outcome, recorded_outcome
 from webhooks.parking import has_expired, parked_for
 from webhooks.reading import Reading
+from webhooks.sameness import find_same
 from webhooks.signal import Signal
 from webhooks.standing import STATEMENT_SHARE, Standing, look
 
@@ -145,16 +145,7 @@ def _known(each: Wanted, standing: Standing) -> WebhookLog | None:
         return own
     if each.signal is None or not each.is_allowed or identity_is_lasting(each.signal):
         return standing.keys.get(each.key)
-    apart = timedelta(seconds=settings.DUPLICATE_SECONDS)
-    return (
-        WebhookLog.objects.filter(
-            idempotency_key__startswith=f"{identity(each.signal)}@",
-            received_at__gt=each.entry.received_at - apart,
-            received_at__lt=each.entry.received_at + apart,
-        )
-        .order_by("id")
-        .first()
-    )
+    return find_same(each.signal, each.entry.received_at)
 
 
 def _recorded(each: Wanted, known: WebhookLog, standing: Standing) -> Outcome | None:
@@ -210,6 +201,7 @@ def _new_log(each: Wanted, known: WebhookLog | None) -> WebhookLog:
         token_name=entry.envelope.get("token", ""),
         source_address=entry.envelope.get("address") or None,
         received_at=entry.received_at,
+        via_mail=entry.envelope.get("via_mail", False),
         processed_at=timezone.now(),
     )
     if known is not None:

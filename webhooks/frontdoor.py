@@ -42,6 +42,8 @@ class Delivery:
     address: str
     #: The header `Idempotency-Key`; "" if none came.
     given_key: str
+    #: Whether it came by mail (webhooks.mail) and not by a request.
+    via_mail: bool = False
 
 
 def admit(request: HttpRequest, url_token: str | None) -> Delivery:

@@ -40,6 +40,9 @@ class WebhookLog(models.Model):
     token_name = models.CharField(max_length=100, default="", blank=True)
     source_address = models.GenericIPAddressField(null=True, blank=True)
     is_test = models.BooleanField(default=False)
+    via_mail = models.BooleanField(
+        default=False, help_text="It came by mail, and its webhook had not come by then."
+    )
     received_at = models.DateTimeField(help_text="UTC; when the request came in.")
     processed_at = models.DateTimeField(null=True, blank=True)
     order_time = models.DateTimeField(
@@ -83,6 +86,7 @@ class WebhookLog(models.Model):
             ),
             models.Index(fields=["-id"], name="logs_with_drift", condition=Q(drift=True)),
             models.Index(fields=["-id"], name="logs_of_tests", condition=Q(is_test=True)),
+            models.Index(fields=["-id"], name="logs_via_mail", condition=Q(via_mail=True)),
             models.Index(
                 fields=["status", "error_code", "-id"],
                 name="logs_not_processed",

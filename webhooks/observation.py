@@ -55,6 +55,8 @@ def observe(outcome: Outcome) -> None:
     elif log.action:
         told["action"] = log.action
     logger.info("Alert %s", log.status if fault is None else fault.status, extra=told)
+    if log.via_mail and not outcome.is_recorded:
+        logger.warning("A webhook was missed: alert %s came by mail alone", log.pk)
     for released in outcome.released:
         about = {"correlation_id": str(released.correlation_id), "wal_id": released.wal_id}
         with structlog.contextvars.bound_contextvars(**about):
@@ -69,6 +71,8 @@ def _count(outcome: Outcome) -> None:
         return
     if outcome.is_recorded:
         return
+    if outcome.log.via_mail:
+        metering.missed_webhooks.inc()
     if outcome.log.status == LogStatus.PARKED:
         metering.parked.inc()
     if drifted := sum(log.drift for log in (outcome.log, *outcome.released)):

@@ -50,6 +50,7 @@ def receive(delivery: Delivery, *, correlation_id: uuid.UUID, received_at: datet
                     "strategies": sorted(delivery.token.strategies),
                     "address": delivery.address,
                     "given_key": delivery.given_key,
+                    **({"via_mail": True} if delivery.via_mail else {}),
                 },
             )
         patience = deadline.left(settings.ANSWER_SECONDS) - _SETTLING_SECONDS

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 
 from faults import Fault, InvalidJSON, InvalidPayload, StrategyDisabled, StrategyNotAllowed
@@ -18,10 +16,10 @@ from trades.models import Strategy
 from trades.numeric import plain
 from webhooks.credentials import Token, cut_tokens
 from webhooks.drift import differs
-from webhooks.identity import identity, identity_is_lasting
 from webhooks.models import WebhookLog
 from webhooks.orders import order_of
 from webhooks.payload import parse
+from webhooks.sameness import find_same
 from webhooks.signal import PositionView, Signal
 
 
@@ -80,7 +78,7 @@ def rehearse(message: bytes, token: Token | None = None) -> Rehearsal:
         netting,
         position,
         is_known=known is not None,
-        same=_same(signal),
+        same=find_same(signal, timezone.now()),
         drifts=differs(signal.view_before, position) or differs(signal.view_after, after),
     )
 
@@ -90,15 +88,6 @@ def _check_allowed(signal: Signal, strategy: Strategy, token: Token | None) -> N
         raise StrategyNotAllowed
     if not strategy.enabled:
         raise StrategyDisabled
-
-
-def _same(signal: Signal) -> WebhookLog | None:
-    key = identity(signal)
-    if identity_is_lasting(signal):
-        return WebhookLog.objects.filter(idempotency_key=key).first()
-    lately = timezone.now() - timedelta(seconds=settings.DUPLICATE_SECONDS)
-    alike = WebhookLog.objects.filter(idempotency_key__startswith=f"{key}@")
-    return alike.filter(received_at__gt=lately).order_by("id").first()
 
 
 _LABELS = {

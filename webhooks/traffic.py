@@ -53,6 +53,8 @@ class Hour:
     rejected: int
     #: TradingView's own position was another than the one in the lots.
     drifted: int
+    #: They came by mail alone: their webhooks were missed.
+    via_mail: int = 0
 
     @property
     def refused(self) -> int:
@@ -62,7 +64,7 @@ class Hour:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """From the receipt of an alert until it was processed, at most so long for 50, 95, 99 %."""
+    """From the receipt of a webhook until it was processed, at most so long for 50, 95, 99 %."""
 
     p50: timedelta
     p95: timedelta
@@ -95,6 +97,10 @@ class Traffic:
         return sum(hour.drifted for hour in self.hours)
 
     @property
+    def via_mail(self) -> int:
+        return sum(hour.via_mail for hour in self.hours)
+
+    @property
     def has_faults(self) -> bool:
         return bool(self.failed or self.rejected or self.drifted)
 
@@ -110,11 +116,13 @@ def traffic(asked: Asked, zone: tzinfo) -> Traffic:
             failed=Count("id", filter=Q(status=LogStatus.FAILED)),
             rejected=Count("id", filter=Q(status=LogStatus.REJECTED)),
             drifted=Count("id", filter=Q(drift=True)),
+            via_mail=Count("id", filter=Q(via_mail=True)),
         )
         .order_by("begins")
     )
     took = ExpressionWrapper(F("processed_at") - F("received_at"), DurationField())
-    processed = alerts.filter(status=LogStatus.PROCESSED)
+    # A mail waits for its webhook on purpose.
+    processed = alerts.filter(status=LogStatus.PROCESSED, via_mail=False)
     percentiles = processed.aggregate(found=_Percentiles(took))["found"]
     return Traffic(
         hours=_by_hour([Hour(**row) for row in quarters], zone),
@@ -136,6 +144,7 @@ def _by_hour(quarters: list[Hour], zone: tzinfo) -> tuple[Hour, ...]:
             sum(quarter.failed for quarter in held),
             sum(quarter.rejected for quarter in held),
             sum(quarter.drifted for quarter in held),
+            sum(quarter.via_mail for quarter in held),
         )
         for begins, within in groupby(quarters, hour)
         for held in (list(within),)

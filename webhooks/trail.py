@@ -24,7 +24,10 @@ from webhooks.snapshot import one_moment
 #: The chain of alerts that were refused at once.
 REFUSED: Final = "-"
 
-_COLUMNS: Final = ("id", "chain", "place", "link", "seal", *trail_hash.CAME_IN, *trail_hash.BECAME)
+_COLUMNS: Final = (
+    "id", "chain", "place", "link", "seal",
+    *trail_hash.CAME_IN, *trail_hash.CAME_IN_LATELY, *trail_hash.BECAME,
+)  # fmt: skip
 
 #: What may change in a row that is there: all but its place in the trail.
 _WRITTEN_AGAIN: Final = tuple(

@@ -24,6 +24,10 @@ CAME_IN: Final = (
     "received_at", "strategy", "symbol", "is_test", "order_time",
 )  # fmt: skip
 
+#: Flags of what came in that are younger than the trail: hashed only where they are set, so
+#: rows from before keep their hashes.
+CAME_IN_LATELY: Final = ("via_mail",)
+
 #: What became of it; changes when an exit that waited is applied, or a failed alert
 #: tried again. `seal` is over these.
 BECAME: Final = (
@@ -38,7 +42,9 @@ BEGINNING: Final = "0" * 64
 
 def link(key: str, chain: str, place: int, previous: str, row: Mapping[str, Any]) -> str:
     """The hash that ties a row to its place in its chain and to the row before it."""
-    return _digest(key, ["link", chain, place, previous, *(row[name] for name in CAME_IN)])
+    flags = [name for name in CAME_IN_LATELY if row.get(name)]
+    came_in = [row[name] for name in CAME_IN]
+    return _digest(key, ["link", chain, place, previous, *came_in, *flags])
 
 
 def seal(key: str, link: str, row: Mapping[str, Any]) -> str:

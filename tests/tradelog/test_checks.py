@@ -43,6 +43,9 @@ def test_good_settings_pass() -> None:
         ("WEBHOOK_RATE", "60/minute", "tradelog.E003"),
         ("WEBHOOK_RATE", "60/0s", "tradelog.E003"),
         ("WEBHOOK_TOKEN_RATE", "many", "tradelog.E003"),
+        ("MAILBOX_URL", "mail.example", "tradelog.E005"),
+        ("MAILBOX_AUTHSERV_ID", "mx.example", "tradelog.E005"),
+        ("MAILBOX_RECIPIENTS", ["trader@example.org"], "tradelog.E005"),
     ],
 )
 def test_bad_settings_are_told(settings: Settings, setting: str, value: Any, expected: str) -> None:
@@ -75,6 +78,21 @@ def test_debugging_needs_no_key(settings: Settings) -> None:
 def test_a_short_token_is_not_printed(settings: Settings) -> None:
     settings.WEBHOOK_TOKENS = ["mine:short-token"]
     assert "short-token" not in found()["tradelog.W002"]
+
+
+def test_a_whole_mailbox_passes(settings: Settings) -> None:
+    settings.MAILBOX_URL = "imaps://user:secret@mail.example/INBOX"
+    settings.MAILBOX_AUTHSERV_ID = "mx.example"
+    assert "secret" not in found()["tradelog.E005"]
+    settings.MAILBOX_RECIPIENTS = ["trader@example.org"]
+    assert found() == {}
+
+
+def test_a_mailbox_whose_senders_are_not_checked_is_a_choice(settings: Settings) -> None:
+    settings.MAILBOX_URL = "imaps://user:secret@mail.example/INBOX"
+    assert list(found()) == ["tradelog.E005"]
+    settings.MAILBOX_CHECK_SENDER = False
+    assert list(found()) == ["tradelog.W003"]
 
 
 def test_sqlite_is_refused_with_the_reason(tmp_path: Path) -> None:

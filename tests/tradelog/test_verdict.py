@@ -36,12 +36,13 @@ def judge(
     failed: int = 0,
     rejected: int = 0,
     drifted: int = 0,
+    via_mail: int = 0,
     backlog: Backlog | None = NOTHING_WAITS,
     discrepancies: int = 0,
     asked: Asked = WEEK,
 ) -> Verdict:
     return verdict(
-        traffic=Traffic((Hour(NOW, alerts, failed, rejected, drifted),), latency=None),
+        traffic=Traffic((Hour(NOW, alerts, failed, rejected, drifted, via_mail),), latency=None),
         backlog=backlog,
         discrepancies=discrepancies,
         asked=asked,
@@ -108,6 +109,14 @@ def test_what_only_differs_is_less_grave() -> None:
     judged = judge(9, discrepancies=1)
     assert judged.severity is Severity.ATTENTION
     assert judged.remarks[0].text == "1 trade shown here has another P&L than the alert reported"
+
+
+def test_what_came_by_mail_alone_is_counted_and_not_lost() -> None:
+    judged = judge(9, via_mail=2)
+    assert judged.severity is Severity.ATTENTION
+    (remark,) = judged.remarks
+    assert remark.text == "2 alerts came by mail alone: their webhooks were missed"
+    assert remark.url == "/admin/webhooks/webhooklog/?via_mail__exact=1&is_test__exact=0"
 
 
 def test_a_log_that_cannot_be_read_is_trouble() -> None:

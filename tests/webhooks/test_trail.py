@@ -78,6 +78,7 @@ def test_a_failed_alert_that_is_tried_again_keeps_its_place(post: Poster) -> Non
         ("source_address", "203.0.113.7"),
         ("token_name", "another"),
         ("is_test", True),
+        ("via_mail", True),
         ("wal_id", 1),
         ("idempotency_key", "another"),
     ],
@@ -278,5 +279,15 @@ def test_hashes_are_over_all_of_it() -> None:
 
 def test_every_column_is_hashed() -> None:
     """A new column must be told to the trail, or it can be changed unnoticed."""
-    hashed = {*trail_hash.CAME_IN, *trail_hash.BECAME, "id", "chain", "place", "link", "seal"}
+    came_in = {*trail_hash.CAME_IN, *trail_hash.CAME_IN_LATELY}
+    hashed = {*came_in, *trail_hash.BECAME, "id", "chain", "place", "link", "seal"}
     assert {field.attname for field in WebhookLog._meta.concrete_fields} == hashed
+
+
+def test_a_younger_flag_leaves_older_rows_their_hash(trailed: list[WebhookLog]) -> None:
+    row = {name: getattr(trailed[0], name) for name in trail_hash.CAME_IN}
+
+    def link(**flags: bool) -> str:
+        return trail_hash.link("key", "chain", 1, trail_hash.BEGINNING, row | flags)
+
+    assert link() == link(via_mail=False) != link(via_mail=True)

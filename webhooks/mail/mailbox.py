@@ -1,0 +1,132 @@
+"""The mailbox itself: an IMAP server (RFC 3501), by IMAPClient.
+
+IMAPClient because it is kept up and gives what the server said as values (sizes, aware
+times), where the standard library's imaplib gives lines of the protocol.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Final, Self
+from urllib.parse import quote
+
+from imapclient import FLAGGED, SEEN, IMAPClient
+from imapclient.exceptions import IMAPClientError, LoginError
+
+from webhooks.mail.account import Account
+
+#: Seconds to wait for the server's next word.
+_PATIENCE: Final = 20.0
+
+
+class MailboxUnavailable(Exception):
+    """The mailbox cannot be read now; the text says why, without the password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A mail that nobody has dealt with yet."""
+
+    uid: int
+    #: Bytes, as the server tells.
+    size: int
+    #: When it came to the mailbox, UTC.
+    arrived_at: datetime
+
+
+class Mailbox:
+    """An open mailbox; `with` closes it. What raises MailboxUnavailable has to be opened anew."""
+
+    def __init__(self, account: Account) -> None:
+        """Log in and open the folder. Raises MailboxUnavailable."""
+        self._account = account
+        with _trouble(account):
+            self._client = IMAPClient(
+                account.host,
+                port=account.port,
+                ssl=account.is_encrypted,
+                ssl_context=ssl.create_default_context() if account.is_encrypted else None,
+                timeout=_PATIENCE,
+            )
+        # Else its times would be without a zone.
+        self._client.normalise_times = False
+        try:
+            with _trouble(account):
+                self._client.login(account.user, account.password)
+                self._client.select_folder(account.folder)
+        except MailboxUnavailable:
+            self._close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        # Where it does not hear us any more there is nothing to say good-bye to.
+        with suppress(IMAPClientError, OSError):
+            self._client.logout()
+        with suppress(IMAPClientError, OSError):
+            self._client.shutdown()
+
+    def waiting(self, since: date) -> list[Waiting]:
+        """The sender's mails that are neither read nor flagged, in the order they came."""
+        with _trouble(self._account):
+            self._client.noop()
+            uids = self._client.search(
+                ["UNSEEN", "UNFLAGGED", "UNDELETED", "FROM", self._account.sender, "SINCE", since]
+            )
+            told = self._client.fetch(uids, ["RFC822.SIZE", "INTERNALDATE"]) if uids else {}
+            found = [
+                Waiting(uid, about[b"RFC822.SIZE"], about[b"INTERNALDATE"].astimezone(UTC))
+                for uid, about in told.items()
+                if about.keys() >= {b"RFC822.SIZE", b"INTERNALDATE"}
+            ]
+        return sorted(found, key=lambda mail: (mail.arrived_at, mail.uid))
+
+    def read(self, uid: int) -> bytes | None:
+        """The mail; it stays unread. None where it is gone."""
+        with _trouble(self._account):
+            content: bytes | None = (
+                self._client.fetch([uid], ["BODY.PEEK[]"]).get(uid, {}).get(b"BODY[]")
+            )
+        return content
+
+    def mark_taken(self, uid: int) -> None:
+        """Mark a mail as read: its order is in the log."""
+        self._mark(uid, SEEN)
+
+    def mark_refused(self, uid: int) -> None:
+        """Flag a mail for somebody to look at; without the flag it is tried again."""
+        self._mark(uid, FLAGGED)
+
+    def _mark(self, uid: int, flag: bytes) -> None:
+        with _trouble(self._account):
+            self._client.add_flags([uid], [flag], silent=True)
+
+
+@contextmanager
+def _trouble(account: Account) -> Iterator[None]:
+    try:
+        yield
+    except LoginError as error:
+        raise MailboxUnavailable(_told(account, "the log-in was refused", error)) from None
+    except (IMAPClientError, OSError) as error:
+        # Without its cause: a server may say again what it was told.
+        raise MailboxUnavailable(_told(account, "no answer as expected", error)) from None
+
+
+def _told(account: Account, what: str, error: BaseException) -> str:
+    # Servers are quoted as b'...' by the library.
+    said = str(error).removeprefix("b'").removesuffix("'") or type(error).__name__
+    # As it is, as in the URL, and as in the protocol (RFC 3501, quoted).
+    escaped = account.password.replace("\\", "\\\\").replace('"', '\\"')
+    for secret in (escaped, account.password, quote(account.password, safe="")):
+        said = said.replace(secret, "***").replace(repr(secret)[1:-1], "***")
+    return f"{account}: {what}: {said}"
