@@ -1,7 +1,9 @@
 // Draws the Overview's charts from the data its page carries, in the theme's colours.
 "use strict";
 
-const amounts = new Intl.NumberFormat("en", { maximumSignificantDigits: 12, maximumFractionDigits: 2 });
+// As the page's other amounts: two decimals, and below 1 four digits.
+const amounts = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const small = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 const HOUR = 3600;
 const DAY = 24 * HOUR;
@@ -39,7 +41,8 @@ function paler(colour, alpha) {
 
 function shown(value) {
   // Without the sign that zero has in a column of falls.
-  return value == null ? "–" : amounts.format(value || 0).replace("-", "−");
+  const format = value && Math.abs(value) < 1 ? small : amounts;
+  return value == null ? "–" : format.format(value || 0).replace("-", "−");
 }
 
 function base(element, height, colour) {
