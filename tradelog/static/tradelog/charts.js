@@ -45,6 +45,10 @@ function shown(value) {
   return value == null ? "–" : format.format(value || 0).replace("-", "−");
 }
 
+function counted(value) {
+  return value == null ? "–" : value.toLocaleString("en");
+}
+
 function base(element, height, colour) {
   const zone = element.dataset.zone;
   const font = `11px ${getComputedStyle(element).fontFamily}`;
@@ -105,8 +109,8 @@ function alerts(element, data) {
   options.axes[1].incrs = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
   options.series = [
     { label: "Hour from", value: timeShown("{YYYY}-{MM}-{DD} {HH}:{mm}") },
-    { label: "Alerts", paths: bars, fill: paler(colour.accent, 0.75), stroke: paler(colour.accent, 0), width: 0, points: { show: false }, value: (_, value) => shown(value) },
-    { label: "Failed or rejected", paths: bars, fill: colour.loss, stroke: paler(colour.loss, 0), width: 0, points: { show: false }, value: (_, value) => shown(value) },
+    { label: "Alerts", paths: bars, fill: paler(colour.accent, 0.75), stroke: paler(colour.accent, 0), width: 0, points: { show: false }, value: (_, value) => counted(value) },
+    { label: "Failed or rejected", paths: bars, fill: colour.loss, stroke: paler(colour.loss, 0), width: 0, points: { show: false }, value: (_, value) => counted(value) },
   ];
   const plot = new uPlot(options, [data.times, data.alerts, data.refused]);
   plot.opts_tzDate = options.tzDate;
