@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help serve demo backup restore test chaos hostile lint format
+.PHONY: help serve demo backup restore test chaos hostile screenshots lint format
 
 help: ## say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 14
@@ -30,6 +30,9 @@ chaos: .venv/installed-for-development ## kill everything under load, then check
 
 hostile: .venv/installed-for-development ## send a running server 11,000 requests nobody should; REQUESTS=… may follow
 	@HOSTILE_REQUESTS=$(or $(REQUESTS),11000) $(BIN)/python -m pytest -q -s tests/webhooks/test_hostile_bodies.py
+
+screenshots: .venv/installed-for-development ## make the pictures of the docs anew, of the recorded session; wants a Chromium
+	@$(BIN)/python -m tests.browser.screenshots
 
 lint: .venv/installed-for-development ## what CI holds the code to: ruff and mypy
 	$(BIN)/ruff check .
