@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help serve demo backup restore test chaos hostile bench lint format
+.PHONY: help serve demo backup restore test chaos hostile bench screenshots lint format
 
 help: ## say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 14
@@ -35,6 +35,9 @@ bench: .venv/installed-for-development ## measure it beside its floor and plain 
 	@$(BIN)/python -m benchmarks.$(or $(WHAT),run) $(if $(ONLY),--only $(ONLY)) \
 		$(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(RUNS),--runs $(RUNS)) $(if $(BOOKS),--books $(BOOKS))
+
+screenshots: .venv/installed-for-development ## make the pictures of the docs anew, of the recorded session; wants a Chromium
+	@$(BIN)/python -m tests.browser.screenshots
 
 lint: .venv/installed-for-development ## what CI holds the code to: ruff and mypy
 	$(BIN)/ruff check .

@@ -29,6 +29,10 @@ class ShownAdmin(PageAdmin):
 
     empty_value_display = NONE
     list_fullwidth = True
+    #: What the list says while there is nothing in it: a template.
+    when_empty = ""
+    #: What its rows are called, where that is another word than the list's title.
+    rows_are = ""
     #: Fields that are a profit or a loss.
     gains: Sequence[str] = ()
     #: What fields are called, where that is another name than their own.
@@ -57,8 +61,6 @@ class AuditTrailAdmin(ShownAdmin):
     list_per_page = 50
     list_filter_submit = True
     change_form_template = "audit/row.html"
-    #: What the list says while there is nothing in it: a template.
-    when_empty = ""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from django import forms
@@ -17,6 +18,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from audit.shown import exact
 from tradelog.kept_exports import TooManyTrades, keep, kept
 from tradelog.timezones import zone_names
 from trades.books import traded_books
@@ -216,7 +218,10 @@ class _Differing:
 
     @property
     def by(self) -> str:
-        return "" if self.difference.by is None else shown(self.difference.by)
+        by = self.difference.by
+        if by is None:
+            return ""
+        return exact(by) if isinstance(by, Decimal) else shown(by)
 
 
 def _page(

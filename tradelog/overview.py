@@ -50,7 +50,13 @@ def overview(request: HttpRequest) -> HttpResponse:
         return render(request, "tradelog/overview.html", context, status=400)
     filters = form.filters()
     trades = trades_shown(filters, books, zone, now)
-    alerts = alerts_shown(filters, zone, now, discrepancies=trades.discrepancies)
+    alerts = alerts_shown(
+        filters,
+        zone,
+        now,
+        discrepancies=trades.discrepancies,
+        differing_url=trades.differing_url(filters, zone),
+    )
     positions, number = open_positions(
         strategy=filters.strategy, symbol=filters.symbol, most=_MOST_POSITIONS, now=now
     )

@@ -68,7 +68,7 @@ class AlertsShown:
 
 
 def alerts_shown(
-    filters: Filters, zone: tzinfo, now: datetime, *, discrepancies: int
+    filters: Filters, zone: tzinfo, now: datetime, *, discrepancies: int, differing_url: str
 ) -> AlertsShown:
     """The alerts of the filters' days up to now, and the verdict on them."""
     asked = Asked(
@@ -89,6 +89,7 @@ def alerts_shown(
             traffic=came,
             backlog=waiting,
             discrepancies=discrepancies,
+            differing_url=differing_url,
             asked=asked,
             parking=timedelta(seconds=settings.PARK_SECONDS),
             now=now,

@@ -7,11 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.urls import reverse
 
 from tradelog.overview_filters import Filters, Period, period, shortened
 from tradelog.pnl_calendar import DayCalendar, YearOfMonths, day_calendar, month_calendar
 from trades import performance
 from trades.books import TradedBook
+from trades.models import Strategy
 from trades.performance import EquityPoint, Step, Tally
 from trades.results import MOST_SINGLE_STEPS, Results, results
 
@@ -58,6 +62,20 @@ class TradesShown:
     def discrepancies(self) -> int:
         """Of all currencies."""
         return sum(each.discrepancies for each in self.currencies)
+
+    def differing_url(self, filters: Filters, zone: tzinfo) -> str:
+        """The list of those; the filters are the ones they were chosen by."""
+        since, until = self.period.bounds(zone)
+        strategy = Strategy.objects.filter(name=filters.strategy).values_list("pk", flat=True)
+        told = {
+            "discrepancy": "yes",
+            "strategy": strategy.first() if filters.strategy else None,
+            "symbol": filters.symbol,
+            "exit_time__gte": since.isoformat(),
+            "exit_time__lt": until.isoformat(),
+        }
+        given = {name: value for name, value in told.items() if value}
+        return f"{reverse('admin:trades_trade_changelist')}?{urlencode(given)}"
 
     @property
     def steps_are(self) -> str:

@@ -3,6 +3,7 @@ from django.urls import include, path, re_path
 
 from tradelog.alert_builder import alert_builder, reveal_token
 from tradelog.compare_export import compare_export, import_export_of, undo_import
+from tradelog.correct_trade import correct_trade
 from tradelog.health import live, ready
 from tradelog.login import log_in
 from tradelog.metrics import metrics
@@ -19,6 +20,7 @@ urlpatterns = [
     path("compare-export/", compare_export, name="compare-export"),
     path("compare-export/import/", import_export_of, name="import-export-of"),
     path("compare-export/undo/<int:batch_id>/", undo_import, name="undo-import"),
+    path("correct-trade/<int:trade_id>/", correct_trade, name="correct-trade"),
     path("time-zone/", time_zone, name="time-zone"),
     re_path(r"^webhook$", AlertView.as_view()),
     path("webhook/", include("webhooks.urls")),

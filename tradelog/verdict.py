@@ -52,19 +52,21 @@ def verdict(
     traffic: Traffic,
     backlog: Backlog | None,
     discrepancies: int,
+    differing_url: str,
     asked: Asked,
     parking: timedelta,
     now: datetime,
 ) -> Verdict:
     """Judge the alerts that were asked for, what waits now, and the trades shown.
 
-    Without a backlog the log cannot be read. `parking` is how long an exit may wait for
+    Without a backlog the log cannot be read. `differing_url` shows the trades whose P&L
+    differs from the reported one. `parking` is how long an exit may wait for
     its entry.
     """
     remarks = [
         *_of_log(backlog, parking=parking, now=now),
         *_of_alerts(traffic, asked),
-        *_of_trades(discrepancies),
+        *_of_trades(discrepancies, differing_url),
     ]
     remarks.sort(key=lambda remark: remark.severity is not Severity.TROUBLE)
     if remarks:
@@ -146,19 +148,23 @@ def _of_alerts(traffic: Traffic, asked: Asked) -> Iterator[Remark]:
         )
 
 
-def _of_trades(discrepancies: int) -> Iterator[Remark]:
+def _of_trades(discrepancies: int, url: str) -> Iterator[Remark]:
     if discrepancies:
         yield Remark(
             Severity.ATTENTION,
             f"{_number(discrepancies, 'trade')} shown here "
             f"{'has' if discrepancies == 1 else 'have'} another P&L than the alert reported",
-            _list("trades_trade", discrepancy="yes"),
+            url,
         )
 
 
 def _alerts(asked: Asked, **parameters: object) -> str:
     if not asked.with_tests:
         parameters["is_test__exact"] = 0
+    for name in ("strategy", "symbol"):
+        if chosen := getattr(asked, name):
+            parameters[name] = chosen
+    parameters["received_at__gte"] = asked.since.isoformat()
     return _list("webhooks_webhooklog", **parameters)
 
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from multiprocessing import reduction
+from queue import SimpleQueue
 from typing import Any
 
 from granian._granian import SocketHolder
@@ -73,6 +74,7 @@ def run_workers(listener: socket.socket, target: str, *, workers: int, threads: 
         # Its warnings are about there being more threads than cores; they wait for databases.
         log_level=LogLevels.error,
     )
+    threading.Thread(target=server.pass_signals_on, name="signals", daemon=True).start()
     try:
         server.serve(target_loader=partial(_load, came_up))
     except SystemExit:
@@ -85,6 +87,25 @@ class _SharedSocketServer(MPServer):
         super().__init__(**options)
         self._listener = listener
         self._came_up = came_up
+        self._signals: SimpleQueue[None] = SimpleQueue()
+
+    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
+        # A handler runs in the middle of whatever its thread does. Granian's sets an event
+        # that this thread waits for, which takes a lock: a second signal (`make` passes on
+        # what its whole group was sent) would wait for ever for the lock that the thread
+        # holds while it takes note of the first.
+        self.interrupt_signal = True
+        self._signals.put(None)
+
+    def signal_handler_reload(self, *args: Any, **kwargs: Any) -> None:
+        self.reload_signal = True
+        self._signals.put(None)
+
+    def pass_signals_on(self) -> None:
+        """Wake the main loop for each signal, for ever."""
+        while True:
+            self._signals.get()
+            self.main_loop_interrupt.set()
 
     def _init_shared_socket(self) -> None:
         self._listener.setblocking(False)

@@ -36,6 +36,7 @@ class StrategyAdmin(ShownAdmin):
     search_fields = ("name",)
     fields = ("name", "enabled", "default_quantity", "point_value", "since", "leads_to")
     readonly_fields = ("since", "leads_to")
+    when_empty = "trades/no_strategies.html"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         # Alerts find their strategy by its name; another name would be another strategy.

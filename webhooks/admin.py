@@ -195,6 +195,7 @@ class EntryAdmin(AuditTrailAdmin):
     titles = {"received_at": "received", "settled_at": "settled"}
     actions = ("replay_entries",)
     when_empty = "webhooks/no_entries.html"
+    rows_are = "log entries"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Entry], search_term: str

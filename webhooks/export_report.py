@@ -75,8 +75,8 @@ def told_counts(comparison: Comparison) -> list[str]:
         )
     if pnl := _pnl(comparison.matched):
         lines.append(
-            f"P&L of those matched: {_number(pnl[0])} as TradingView tells it, {_number(pnl[1])} "
-            "here."
+            f"P&L of those matched: {plain(pnl[0]):,f} as TradingView tells it, "
+            f"{plain(pnl[1]):,f} here."
         )
     return lines
 

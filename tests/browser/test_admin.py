@@ -147,5 +147,15 @@ def test_the_sidebar_is_put_away_for_good(rows: None, open_tab: Callable[..., Ta
     assert tab.complaints == []
 
 
+def test_a_card_hides_nothing_on_a_phone(rows: None, open_tab: Callable[..., Tab]) -> None:
+    tab = open_tab(**LOOKS["phone"])
+    for model in (Trade, Lot, WebhookLog, Entry):
+        page = tab.open(page_of(model))
+        cells = page.locator("#result_list tr.data-row > :is(td, th)")
+        assert cells.count()
+        hidden = "cells => cells.filter(one => one.scrollHeight > one.clientHeight + 1).length"
+        assert cells.evaluate_all(hidden) == 0, model
+
+
 def _sidebar_button(page: Page) -> Locator:
     return page.get_by_role("button", name="sidebar")

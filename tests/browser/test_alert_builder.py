@@ -44,6 +44,21 @@ def test_the_message_and_the_url_are_copied(
     assert tab.complaints == []
 
 
+@pytest.mark.parametrize("has_clipboard", [True, False], ids=["https", "plain http"])
+def test_an_empty_list_has_the_message_to_copy(
+    open_tab: Callable[..., Tab], has_clipboard: bool
+) -> None:
+    tab = open_tab(**LOOKS["phone"], permissions=MAY_COPY)
+    if not has_clipboard:
+        tab.page.add_init_script(NO_CLIPBOARD)
+    page = tab.open("/admin/trades/trade/")
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert copied(page) == ALERT_MESSAGE
+    assert fits(page)
+    assert tab.complaints == []
+
+
 @pytest.mark.parametrize("look", LOOKS)
 def test_from_the_url_to_a_test_in_the_log(open_tab: Callable[..., Tab], look: str) -> None:
     tab = open_tab(**LOOKS[look])
@@ -52,7 +67,7 @@ def test_from_the_url_to_a_test_in_the_log(open_tab: Callable[..., Tab], look: s
     expect(url).to_contain_text("••••••••")
     page.get_by_role("button", name="Show", exact=True).click()
     expect(url).to_contain_text(TOKEN)
-    page.get_by_role("button", name="Hide").click()
+    page.get_by_role("button", name="Hide", exact=True).click()
     expect(url).not_to_contain_text(TOKEN)
 
     page.get_by_role("button", name="Try it below").first.click()

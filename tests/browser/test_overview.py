@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -37,7 +38,7 @@ def trades(databases: None) -> None:
         TradeFactory(
             strategy=strategies[number % 2],
             exit_time=NOW - timedelta(days=3 * number, hours=number % 5),
-            pnl=Decimal(number % 7 - 3) * Decimal("123.45"),
+            pnl=Decimal(number % 7 - 3) * Decimal("123.4567"),
             currency="USD" if number % 4 else "EUR",
         )
         WebhookLogFactory(
@@ -65,7 +66,9 @@ def test_its_charts_draw(trades: None, open_tab: Callable[..., Tab], look: str) 
     assert fits(page)
     expect(page.locator(".verdict")).to_contain_text("3 alerts failed")
     # The latest figures stand in the legend while nothing is pointed at.
-    expect(page.locator(".u-legend .u-value").nth(1)).not_to_have_text("–")
+    latest = page.locator(".u-legend .u-value")
+    expect(latest.nth(1)).to_have_text(re.compile(r"^−?[\d,]+\.\d\d$"))
+    expect(latest.last).to_have_text(re.compile(r"^\d+$"))
     for details in page.locator("details > summary").all():
         details.click()
     assert fits(page)

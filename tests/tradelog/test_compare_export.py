@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -91,6 +92,13 @@ def test_what_differs(page: Client, post: Poster) -> None:
     text = text_of(upload(page))
     assert re.search(r"entry price 123\.5 123\.75 0\.25", text)
     assert "They agree" in text_of(upload(page, price_tolerance="15"))
+
+
+def test_numbers_are_written_as_everywhere(page: Client, post: Poster) -> None:
+    post_trade(post, SECOND, price="120.5")
+    text = text_of(upload(page, as_csv(rows([replace(FIRST, pnl=Decimal(1250)), SECOND], Form()))))
+    assert re.search(r"entry price 123\.5 120\.5 −3", text)
+    assert "P&L of those matched: 1,250 as TradingView tells it, 10 here." in text
 
 
 def test_everything_is_found_by_itself(page: Client) -> None:

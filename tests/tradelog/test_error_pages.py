@@ -47,6 +47,7 @@ def test_every_page_tells_of_the_outage(databases: None) -> None:
             assert "Reload" in page.text
         assert is_outage_page(server.page("/admin/login/", form={"username": "a"}))
         assert server.page("/static/tradelog/error.css").status == 200
+        assert server.page("/static/tradelog/favicon.svg").status == 200
         assert server.page("/nowhere").status == 404
         assert "Traceback" not in server.output
 
@@ -98,7 +99,7 @@ def test_pages_for_people(client: Client, path: str, status: int, title: str) ->
     answer = client.get(path)
     page = answer.content.decode()
     assert answer.status_code == status
-    assert title in page and "error.css" in page
+    assert title in page and "error.css" in page and "favicon.svg" in page
     assert "Traceback" not in page and TOKEN not in page
 
 

@@ -332,15 +332,24 @@ def test_numbers_and_times_are_written_for_people(client: Client) -> None:
         (LOTS, "No open positions"),
         ("wal_refusal", "No alert was refused by rate"),
         ("positions_reconciliation", "Nothing was ever put right"),
+        ("trades_strategy", "A strategy is made by its first alert"),
     ],
 )
 def test_an_empty_list_says_what_to_do(client: Client, listed: str, hint: str) -> None:
     html = page(client, listed)
     assert hint in html
-    if listed in (TRADES, ALERTS, ENTRIES):
-        assert "/webhook/YOUR_TOKEN/" in html
+    if listed in (TRADES, ALERTS, ENTRIES, "trades_strategy"):
+        assert ">https://testserver/webhook/••••••••/<" in html
         assert "{{strategy.order.action}}" in html
         assert reverse("alert-builder") in html
+
+
+def test_the_log_counts_its_entries(client: Client) -> None:
+    EntryFactory()
+    assert "1 log entry" in words(page(client, ENTRIES))
+    EntryFactory()
+    assert "2 log entries" in words(page(client, ENTRIES))
+    assert "No log entries are like this" in page(client, ENTRIES, q="nothing")
 
 
 def test_a_strategy_leads_to_what_is_its(client: Client) -> None:

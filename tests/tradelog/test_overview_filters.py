@@ -77,7 +77,7 @@ def test_every_link_of_the_page_leads_somewhere(demo: Client) -> None:
         answer = demo.get(link)
         assert answer.status_code == 200, link
         if "cl" in (answer.context or {}) and "?" in link:
-            lists[link] = answer.context["cl"].result_count
+            lists[_without_times(link)] = answer.context["cl"].result_count
     # Those of the verdict and the tables show what they speak of and nothing else.
     assert lists == {
         "/admin/webhooks/webhooklog/?status__exact=failed&is_test__exact=0": 1,
@@ -90,6 +90,33 @@ def test_every_link_of_the_page_leads_somewhere(demo: Client) -> None:
         "/admin/wal/entry/?status__exact=failed": 0,
         "/admin/wal/entry/?status__exact=duplicate": 0,
     }
+
+
+def test_what_needs_a_look_is_shown_narrowed_down_alike(demo: Client) -> None:
+    Trade.objects.update(pnl_discrepancy=1)
+    other = TradeFactory(exit_time=NOW, pnl_discrepancy=Decimal(1))
+    for strategy in ("Monthly pyramid", other.strategy.name):
+        for age in (1, 20):
+            WebhookLogFactory(
+                status="failed", strategy=strategy, symbol=other.symbol, received_at=NOW - age * DAY
+            )
+    for narrowed, failed, differing in (
+        ({}, 2, 1),
+        ({"alerts": "30"}, 4, 1),
+        ({"strategy": "Monthly pyramid"}, 1, 6),
+        ({"symbol": other.symbol}, 2, 1),
+        (WHOLE, 2, 21),
+    ):
+        remarks = show(demo, **narrowed).context["alerts"].verdict.remarks
+        assert [
+            (remark.text.split()[0], demo.get(remark.url).context["cl"].result_count)
+            for remark in remarks
+        ] == [(str(failed), failed), (str(differing), differing)]
+
+
+def _without_times(link: str) -> str:
+    """A link to a list without the times that it is narrowed down by."""
+    return re.sub(r"&\w+__(gte|lt)=[^&]+", "", link)
 
 
 BAD = [

@@ -45,6 +45,7 @@ def judge(
         traffic=Traffic((Hour(NOW, alerts, failed, rejected, drifted, via_mail),), latency=None),
         backlog=backlog,
         discrepancies=discrepancies,
+        differing_url="/admin/trades/trade/?discrepancy=yes",
         asked=asked,
         parking=timedelta(seconds=60),
         now=NOW,

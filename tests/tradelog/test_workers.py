@@ -33,13 +33,36 @@ if __name__ == "__main__":
 """
 
 
+#: The second signal comes in the moment in which the first one's is taken note of.
+TOLD_AGAIN = """
+import os, signal, threading
+from granian.server.mp import MPServer
+
+class Interrupt(threading.Event):
+    def wait(self, timeout=None):
+        super().wait(timeout)
+        with self._cond:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+make = MPServer.__init__
+
+def __init__(self, **options):
+    make(self, **options)
+    self.main_loop_interrupt = Interrupt()
+
+MPServer.__init__ = __init__
+"""
+
+APPLICATION = "tests.tradelog.patient_application:application"
+
+
 class Workers:
     """run_workers in a process of its own, with two workers."""
 
-    def __init__(self, folder: Path, target: str) -> None:
+    def __init__(self, folder: Path, target: str, *, before: str = "") -> None:
         self.folder = folder
         script = folder / "run.py"
-        script.write_text(RUN)
+        script.write_text(before + RUN)
         self.output = open(folder / "output.txt", "w+")
         self.process = subprocess.Popen(
             [sys.executable, str(script)],
@@ -76,7 +99,7 @@ class Workers:
 
 @pytest.fixture
 def workers(tmp_path: Path) -> Iterator[Workers]:
-    running = Workers(tmp_path, "tests.tradelog.patient_application:application")
+    running = Workers(tmp_path, APPLICATION)
     yield running
     running.process.kill()
     running.process.wait()
@@ -192,6 +215,18 @@ def test_ctrl_c_is_no_accident_of_the_workers(workers: Workers) -> None:
     # Told twice, a worker would not leave until it is killed.
     assert workers.process.wait(STOP_SECONDS - 2) == 0
     assert workers.printed() == f"{workers.port}\n"
+
+
+def test_told_twice_to_stop_it_stops(tmp_path: Path) -> None:
+    """As `make` passes on what a service manager sends to all of a group."""
+    twice = Workers(tmp_path, APPLICATION, before=TOLD_AGAIN)
+    twice.both()
+    twice.process.terminate()
+    try:
+        assert twice.process.wait(STOP_SECONDS - 2) == 0
+    finally:
+        twice.process.kill()
+        twice.output.close()
 
 
 def test_orphaned_workers_finish_and_free_the_port(workers: Workers) -> None:

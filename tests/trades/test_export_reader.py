@@ -225,8 +225,8 @@ def test_every_fault_is_told_at_once() -> None:
     listed = faults(as_csv(table))
     assert [fault.split(":")[0] for fault in listed] == [
         "Row 2, column “Price USDT”",
-        "Row 5, column “Date and time”",
         "Row 4, column “Price USDT”",
+        "Row 5, column “Date and time”",
     ]
 
 

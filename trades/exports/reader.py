@@ -58,7 +58,8 @@ def read_export(content: bytes, file_name: str = "") -> Export:
     reading = _Reading(table)
     trades = reading.trades()
     if reading.faults:
-        raise ExportUnreadable(*reading.faults)
+        # By their places in the file; the two rows of a trade were read together.
+        raise ExportUnreadable(*sorted(reading.faults, key=lambda fault: fault.row or 0))
     trades.sort(key=lambda trade: (trade.entry_time, trade.number))
     return Export(file_name, hashlib.sha256(content).hexdigest(), tuple(trades), reading.last_time)
 

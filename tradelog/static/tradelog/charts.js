@@ -1,7 +1,9 @@
 // Draws the Overview's charts from the data its page carries, in the theme's colours.
 "use strict";
 
-const amounts = new Intl.NumberFormat("en", { maximumSignificantDigits: 12, maximumFractionDigits: 2 });
+// As the page's other amounts: two decimals, and below 1 four digits.
+const amounts = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const small = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 const HOUR = 3600;
 const DAY = 24 * HOUR;
@@ -39,7 +41,12 @@ function paler(colour, alpha) {
 
 function shown(value) {
   // Without the sign that zero has in a column of falls.
-  return value == null ? "–" : amounts.format(value || 0).replace("-", "−");
+  const format = value && Math.abs(value) < 1 ? small : amounts;
+  return value == null ? "–" : format.format(value || 0).replace("-", "−");
+}
+
+function counted(value) {
+  return value == null ? "–" : value.toLocaleString("en");
 }
 
 function base(element, height, colour) {
@@ -102,8 +109,8 @@ function alerts(element, data) {
   options.axes[1].incrs = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
   options.series = [
     { label: "Hour from", value: timeShown("{YYYY}-{MM}-{DD} {HH}:{mm}") },
-    { label: "Alerts", paths: bars, fill: paler(colour.accent, 0.75), stroke: paler(colour.accent, 0), width: 0, points: { show: false }, value: (_, value) => shown(value) },
-    { label: "Failed or rejected", paths: bars, fill: colour.loss, stroke: paler(colour.loss, 0), width: 0, points: { show: false }, value: (_, value) => shown(value) },
+    { label: "Alerts", paths: bars, fill: paler(colour.accent, 0.75), stroke: paler(colour.accent, 0), width: 0, points: { show: false }, value: (_, value) => counted(value) },
+    { label: "Failed or rejected", paths: bars, fill: colour.loss, stroke: paler(colour.loss, 0), width: 0, points: { show: false }, value: (_, value) => counted(value) },
   ];
   const plot = new uPlot(options, [data.times, data.alerts, data.refused]);
   plot.opts_tzDate = options.tzDate;

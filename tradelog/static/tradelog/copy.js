@@ -10,7 +10,7 @@ async function copy(text) {
   const field = document.createElement("textarea");
   field.value = text;
   field.className = "hidden-text";
-  document.querySelector(".page").append(field);
+  document.body.append(field);
   field.select();
   const done = document.execCommand("copy");
   field.remove();

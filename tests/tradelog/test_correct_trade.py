@@ -1,0 +1,109 @@
+"""The page that corrects a trade: what it asks for, and what counts afterwards."""
+
+from __future__ import annotations
+
+from decimal import Decimal as D
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+
+from tests.alerts import Poster
+from tests.factories import TradeFactory
+from tests.tradelog.pages import WHOLE, show, text_of
+from trades.models import Correction, Trade
+
+
+@pytest.fixture
+def trade(post: Poster) -> Trade:
+    """Long 2 from 100 to 110 for 0.5 of commission: 19.5."""
+    post(quantity="2", commission="0.2")
+    post(action="sell", quantity="2", price="110", commission="0.3", time="2026-01-05T15:00:00Z")
+    return Trade.objects.get()
+
+
+def path_of(trade: Trade) -> str:
+    return reverse("correct-trade", args=[trade.pk])
+
+
+def send(client: Client, trade: Trade, **told: str) -> Any:
+    form = {"quantity": "2", "entry_price": "100", "exit_price": "110", "commission": "0.5"}
+    return client.post(path_of(trade), {**form, "reason": "Filled lower.", **told}, follow=True)
+
+
+def test_both_are_shown_and_the_correction_counts(staff: Client, trade: Trade) -> None:
+    page = staff.get(reverse("admin:trades_trade_change", args=[trade.pk])).content.decode()
+    assert f'href="{path_of(trade)}"' in page
+    form = staff.get(path_of(trade)).content.decode()
+    for value in ("2", "100", "110", "0.5"):
+        assert f'value="{value}"' in form
+    answer = send(staff, trade, exit_price="108.5")
+    assert answer.redirect_chain == [(reverse("admin:trades_trade_change", args=[trade.pk]), 302)]
+    text = text_of(answer)
+    assert "Its P&L counts as 16.5 now; 19.5 was booked." in text
+    assert "Corrected by trader" in text and "Filled lower." in text
+    assert "Exit price 110 108.5" in text
+    correction = Correction.objects.get()
+    assert (correction.made_by, correction.pnl) == (User.objects.get(), D("16.5"))
+    assert "Net P&L +16.50" in text_of(show(staff, **{**WHOLE, "to": "2026-12-31"}))
+    trade.refresh_from_db()
+    assert (trade.exit_price, trade.pnl) == (D(110), D("19.5"))
+
+
+def test_another_one_begins_with_what_counts(staff: Client, trade: Trade) -> None:
+    send(staff, trade, exit_price="108.5")
+    page = staff.get(path_of(trade))
+    assert 'value="108.5"' in page.content.decode()
+    assert "P&L 16.5" in text_of(page).replace("+", "")
+    send(staff, trade, exit_price="108.5", quantity="0", reason="It was a test.")
+    assert Correction.objects.get(stands=True).pnl == 0
+    assert Correction.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "fault"),
+    [
+        ({"exit_price": "108", "reason": "  "}, "Say why"),
+        ({}, "Nothing would change."),
+        ({"exit_price": "0"}, "A price is above 0."),
+        ({"quantity": "-1"}, "A quantity is 0 (the trade never happened) or more."),
+        ({"exit_price": "lower"}, "Enter a number."),
+        ({"exit_price": "NaN"}, "Enter a number."),
+        ({"exit_price": ""}, "This field is required."),
+        ({"exit_price": "1e500000"}, "Ensure that there are no more than"),
+        ({"commission": "1e-19"}, "Ensure that there are no more than 18 decimal places."),
+    ],
+)
+def test_what_cannot_be_is_said(
+    staff: Client, trade: Trade, told: dict[str, str], fault: str
+) -> None:
+    answer = send(staff, trade, **told)
+    assert answer.status_code == 400
+    assert fault in text_of(answer)
+    assert not Correction.objects.exists()
+
+
+def test_every_digit_is_kept(staff: Client, databases: None) -> None:
+    tiny = D("123456789012345678.123456789012345678")
+    trade = TradeFactory(entry_price=tiny, exit_price=tiny)
+    form = {"entry_price": f"{tiny}", "exit_price": f"{tiny}", "commission": "0", "quantity": "3"}
+    assert send(staff, trade, **form).status_code == 200
+    assert Correction.objects.get().entry_price == tiny
+
+
+def test_only_who_may_correct_is_offered_it(staff: Client, trade: Trade) -> None:
+    looker = User.objects.create_user("looker", is_staff=True)
+    looker.user_permissions.add(*Permission.objects.filter(codename__startswith="view_"))
+    staff.force_login(looker)
+    page = staff.get(reverse("admin:trades_trade_change", args=[trade.pk])).content.decode()
+    assert path_of(trade) not in page
+    assert staff.get(path_of(trade)).status_code == 403
+    assert send(staff, trade, exit_price="1").status_code == 403
+    looker.user_permissions.add(Permission.objects.get(codename="add_correction"))
+    staff.force_login(User.objects.get(pk=looker.pk))
+    assert send(staff, trade, exit_price="109").status_code == 200
+    assert Client().get(path_of(trade)).status_code == 302
+    staff.force_login(User.objects.get(username="trader"))
+    assert staff.get(reverse("correct-trade", args=[trade.pk + 1])).status_code == 404

@@ -1,0 +1,89 @@
+"""The page where a trade that is wrong is corrected, by an entry that says what is right."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Final
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.views.decorators import staff_member_required
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from audit.shown import exact
+from trades.corrections import correct
+from trades.models import Correction, Trade
+from trades.numeric import plain
+
+_MAY_CORRECT: Final = "trades.add_correction"
+_AMOUNTS: Final = ("quantity", "entry_price", "exit_price", "commission")
+
+
+def _amount(label: str, help_text: str = "") -> forms.DecimalField:
+    # As many digits as an alert's numbers may have.
+    return forms.DecimalField(
+        label=label,
+        help_text=help_text,
+        max_digits=36,
+        decimal_places=18,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )
+
+
+class CorrectionForm(forms.Form):
+    """The trade as it should have been, at first as it counts now."""
+
+    quantity = _amount("Quantity", "0: it never happened, and cost nothing.")
+    entry_price = _amount("Entry price")
+    exit_price = _amount("Exit price")
+    commission = _amount("Commission", "Entry and exit together.")
+    reason = forms.CharField(
+        label="Why", strip=True, required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+    def __init__(self, parameters: Any, counted: Trade | Correction) -> None:
+        initial = {name: f"{plain(getattr(counted, name)):f}" for name in _AMOUNTS}
+        super().__init__(parameters, initial=initial)
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+@staff_member_required
+def correct_trade(request: HttpRequest, trade_id: int) -> HttpResponse:
+    """The form; a POST makes the correction and shows the trade. 400 where it cannot be."""
+    user = request.user
+    if not isinstance(user, User) or not user.has_perm(_MAY_CORRECT):
+        raise PermissionDenied
+    trade = get_object_or_404(Trade.objects.select_related("strategy"), pk=trade_id)
+    standing = Correction.objects.filter(trade=trade, stands=True).first()
+    counted = standing or trade
+    form = CorrectionForm(request.POST or None, counted)
+    if form.is_valid():
+        changed: dict[str, Decimal] = {
+            name: form.cleaned_data[name]
+            for name in _AMOUNTS
+            if form.cleaned_data[name] != getattr(counted, name)
+        }
+        try:
+            correction = correct(trade, user=user, reason=form.cleaned_data["reason"], **changed)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            told = f"Its P&L counts as {exact(correction.pnl)} now; {exact(trade.pnl)} was booked."
+            messages.success(request, f"The trade is corrected. {told}")
+            return redirect("admin:trades_trade_change", trade.pk)
+    context = {
+        **admin.site.each_context(request),
+        "title": f"Correct trade {trade.pk}",
+        "form": form,
+        "trade": trade,
+        "standing": standing,
+    }
+    return render(
+        request, "tradelog/correct_trade.html", context, status=400 if form.errors else 200
+    )
