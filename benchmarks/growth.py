@@ -11,21 +11,17 @@ import json
 import shutil
 import sqlite3
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tabulate import tabulate
-
 from benchmarks.backlog import replay_rate
 from benchmarks.history import History, add_history
-from benchmarks.installation import Installation
+from benchmarks.installation import Installation, machine, temporary_installation
 from benchmarks.load import HOW_TO_INSTALL, Load
 from benchmarks.measured import Run, measure_server
-from benchmarks.pages import TARGET_MS, Page, measure_pages
-from benchmarks.run import machine
+from benchmarks.pages import measure_pages, table_of_pages
 from benchmarks.served import TRADELOG, running
 from benchmarks.table import table
 
@@ -80,21 +76,6 @@ def empty(installation: Installation) -> None:
         log.execute("DELETE FROM webhook_wal")
 
 
-def table_of_pages(pages: Sequence[Page]) -> str:
-    rows = [
-        (
-            page.name,
-            f"{page.first_ms:.0f}",
-            f"{page.median_ms:.0f}",
-            f"{page.kilobytes:.0f}",
-            "" if page.status == 200 else page.status,
-            "missed" if page.misses else "",
-        )
-        for page in pages
-    ]
-    return tabulate(rows, ("page", "first ms", "median ms", "KB", "HTTP", f"under {TARGET_MS} ms"))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench WHAT=growth", description=__doc__)
     parser.add_argument("--only", default=",".join(WHAT), help=f"of {','.join(WHAT)}")
@@ -112,9 +93,7 @@ def main() -> None:
     if shutil.which("wrk") is None and set(only) - {"backlog", "pages"}:
         sys.exit(HOW_TO_INSTALL)
     told: dict[str, object] = {"machine": machine()}
-    folder = Path(tempfile.mkdtemp(prefix="tradelog-bench-"))
-    try:
-        installation = Installation(folder)
+    with temporary_installation() as installation:
         runs: list[Run] = []
         for what in ("lots", "books", "history"):
             for case in cases(what, options.history) if what in only else ():
@@ -137,9 +116,6 @@ def main() -> None:
             rate = replay_rate(installation, entries=options.backlog, books=256)
             print(f"replay_wal: {rate:,.0f} entries/s of a backlog of {options.backlog:,}")
             told["replay"] = {"entries": options.backlog, "per_second": rate}
-        installation.cluster.release()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     options.json.write_text(json.dumps(told, indent=1) + "\n")
     print(f"All figures: {options.json}")
 

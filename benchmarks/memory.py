@@ -9,14 +9,12 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from tabulate import tabulate
 
-from benchmarks.installation import Installation
+from benchmarks.installation import temporary_installation
 from benchmarks.load import HOW_TO_INSTALL, Load
 from benchmarks.served import TRADELOG, Running, running
 
@@ -55,9 +53,7 @@ def main() -> None:
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         sys.exit(HOW_TO_INSTALL)
-    folder = Path(tempfile.mkdtemp(prefix="tradelog-bench-"))
-    try:
-        installation = Installation(folder)
+    with temporary_installation() as installation:
         installation.add_strategies(256)
         with running(TRADELOG, installation) as now:
             found = read_memory(now, "started")
@@ -65,9 +61,6 @@ def main() -> None:
             TRADELOG.wait_until_settled(installation)
             time.sleep(5)
             found += read_memory(now, "idle after 64 clients")
-        installation.cluster.release()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     rows = [(one.moment, one.process, f"{one.uss:.0f}", f"{one.rss:.0f}") for one in found]
     print(tabulate(rows, ("when", "process", "USS MiB", "RSS MiB")))
     most = max(one.uss for one in found if one.process == "worker")

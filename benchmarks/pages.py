@@ -1,14 +1,22 @@
-"""How long the pages take that people look at."""
+"""How long the pages take that people look at.
+
+.venv/bin/python -m benchmarks.pages FOLDER
+"""
 
 from __future__ import annotations
 
+import argparse
 import re
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from http.cookiejar import CookieJar
+from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
+
+from tabulate import tabulate
 
 from benchmarks.installation import Installation
 from benchmarks.served import TRADELOG, running
@@ -106,3 +114,30 @@ def _measure(browser: OpenerDirector, site: str, name: str, times: int) -> Page:
     status, html, first = _get(browser, site + PAGES[name])
     again = [_get(browser, site + PAGES[name])[2] for _ in range(times)]
     return Page(name, first, statistics.median(again), status, len(html) / 1000)
+
+
+def table_of_pages(pages: Sequence[Page]) -> str:
+    rows = [
+        (
+            page.name,
+            f"{page.first_ms:.0f}",
+            f"{page.median_ms:.0f}",
+            f"{page.kilobytes:.0f}",
+            "" if page.status == 200 else page.status,
+            "missed" if page.misses else "",
+        )
+        for page in pages
+    ]
+    return tabulate(rows, ("page", "first ms", "median ms", "KB", "HTTP", f"under {TARGET_MS} ms"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pages", description=__doc__)
+    parser.add_argument("folder", type=Path, help="a data folder that benchmarks.history made")
+    options = parser.parse_args()
+    installation = Installation(options.folder.resolve())
+    print(table_of_pages(measure_pages(installation)))
+
+
+if __name__ == "__main__":
+    main()

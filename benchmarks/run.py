@@ -7,20 +7,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-
-import psutil
 
 from benchmarks import floor
 from benchmarks.counted import Counted, count_floor, count_server
-from benchmarks.installation import Installation
+from benchmarks.installation import Installation, machine, temporary_installation
 from benchmarks.load import HOW_TO_INSTALL, Load
 from benchmarks.measured import Run, measure_floor, measure_server
 from benchmarks.served import PLAIN, QUEUE, TRADELOG, running
@@ -92,19 +87,6 @@ class Bench:
                 )
 
 
-def machine() -> dict[str, object]:
-    """What was measured on."""
-    return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "cores": psutil.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        # Of others too: on a busy machine every figure is too low.
-        "load_average_before": round(psutil.getloadavg()[0], 2),
-    }
-
-
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(text.split(","))
     if unknown := set(names) - set(PARTS):
@@ -128,15 +110,10 @@ def main() -> None:
     if shutil.which("wrk") is None and options.only != ("floor",):
         sys.exit(HOW_TO_INSTALL)
     told = machine()
-    folder = Path(tempfile.mkdtemp(prefix="tradelog-bench-"))
-    try:
-        installation = Installation(folder)
+    with temporary_installation() as installation:
         bench = Bench(installation, options.only, options.clients, options.books)
         bench.measure(seconds=options.seconds, rounds=options.runs)
         bench.count()
-        installation.cluster.release()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     options.json.write_text(
         json.dumps(
             {
