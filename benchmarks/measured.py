@@ -35,6 +35,8 @@ class Run:
     server_cpu: float
     database_cpu: float
     load_cpu: float
+    #: The share of the machine's CPU that went to others meanwhile: noise.
+    others: float
     #: Of PostgreSQL's write-ahead log, an alert.
     fsyncs: float
     #: Kilobytes an alert.
@@ -127,6 +129,7 @@ def _measure(
         server_cpu=1000 * spent.server_cpu / alerts,
         database_cpu=1000 * spent.database_cpu / alerts,
         load_cpu=1000 * spent.load_cpu / alerts,
+        others=spent.others_cpu / (answers.seconds * (psutil.cpu_count() or 1)),
         fsyncs=spent.fsyncs / alerts,
         server_kb=all_bytes.server_bytes / 1000 / alerts,
         database_kb=all_bytes.database_bytes / 1000 / alerts,
