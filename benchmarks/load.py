@@ -14,7 +14,7 @@ HOW_TO_INSTALL = "wrk is not installed: apt-get install wrk, or brew install wrk
 
 
 class NoLoad(Exception):
-    """The load generator cannot run, or met errors of the connection; the message says which."""
+    """The load generator cannot run, or nobody answers it; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Load:
         troubles = {name: result[name] for name in ("connect", "read", "write", "timeout")}
         if any(troubles.values()):
             raise NoLoad(f"Of {clients} connections, {troubles} went wrong.")
-        return Answers(
+        answers = Answers(
             seconds=result["seconds"],
             by_status={int(status): count for status, count in result["answered"].items()},
             p50=result["p50"],
@@ -78,3 +78,6 @@ class Load:
             p99=result["p99"],
             longest=result["max"],
         )
+        if not answers.acknowledged:
+            raise NoLoad(f"Nothing was acknowledged in {seconds} s; answers: {answers.by_status}")
+        return answers
