@@ -35,6 +35,11 @@ class Answers:
         return sum(count for status, count in self.by_status.items() if 200 <= status < 300)
 
     @property
+    def processed(self) -> int:
+        """Alerts that were answered 200: they have had their effect."""
+        return self.by_status.get(200, 0)
+
+    @property
     def refused(self) -> int:
         return sum(self.by_status.values()) - self.acknowledged
 

@@ -25,8 +25,9 @@ class Run:
     part: str
     clients: int
     seconds: float
+    #: Answered 200: committed, and not merely in the log.
     alerts: int
-    #: Answered 2xx a second.
+    #: Of these, a second.
     throughput: float
     p50: float
     p95: float
@@ -42,7 +43,8 @@ class Run:
     #: Kilobytes an alert.
     server_kb: float
     database_kb: float
-    #: Acknowledged, and neither in the tables nor in a log at the end of the run.
+    #: Acknowledged, and neither in the tables nor in a log at the end of the run; or answered
+    #: 200 and not in the tables.
     unwritten: int
     #: Answered 202: in the log, and to have its effect later.
     queued: int
@@ -84,8 +86,8 @@ def measure_server(
     )  # fmt: skip
     if run.unwritten and server.is_honest:
         raise Dishonest(
-            f"{server.title}: {run.unwritten} of {run.alerts} acknowledged alerts at "
-            f"{clients} clients are neither in its tables nor in its log."
+            f"{server.title}: {run.unwritten} of {run.alerts + run.queued} acknowledged alerts "
+            f"at {clients} clients are neither in its tables nor in its log."
         )
     return run
 
@@ -115,7 +117,8 @@ def _measure(
     # Each alert of the load opens a lot of one contract or closes one.
     if written.lots + written.trades != written.logs:
         raise Dishonest(f"{part} wrote {written}: alerts without their one effect")
-    alerts = answers.acknowledged
+    if not (alerts := answers.processed):
+        raise Dishonest(f"{part} gave no alert its effect at once: {answers.by_status}")
     return Run(
         part=part,
         clients=clients,
@@ -133,8 +136,8 @@ def _measure(
         fsyncs=spent.fsyncs / alerts,
         server_kb=all_bytes.server_bytes / 1000 / alerts,
         database_kb=all_bytes.database_bytes / 1000 / alerts,
-        unwritten=max(0, alerts - written.logs - logged),
-        queued=answers.by_status.get(202, 0),
+        unwritten=max(0, alerts - written.logs, answers.acknowledged - written.logs - logged),
+        queued=answers.acknowledged - alerts,
     )
 
 

@@ -22,6 +22,7 @@ _BEFORE_COUNTS: tuple[tuple[str, Callable[[Run], float], str], ...] = (
 _AFTER_COUNTS: tuple[tuple[str, Callable[[Run], float], str], ...] = (
     ("KB out\nserver", lambda run: run.server_kb, ".1f"),
     ("KB out\ndatabase", lambda run: run.database_kb, ".1f"),
+    ("queued", lambda run: run.queued, ".0f"),
     ("unwritten", lambda run: run.unwritten, ".0f"),
     ("CPU to\nothers", lambda run: run.others, ".0%"),
 )

@@ -14,14 +14,14 @@ import pytest
 from benchmarks.alerts import in_turn
 from benchmarks.burst import largest, send_at_once
 from benchmarks.installation import ROOT, Installation
-from benchmarks.load import Load
+from benchmarks.load import HOW_TO_INSTALL, Load
 from benchmarks.measured import Dishonest, measure_server
 from benchmarks.meters import count_rows
 from benchmarks.served import QUEUE, TRADELOG, running
 
 pytestmark = pytest.mark.timeout(300)
 
-needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="needs wrk")
+needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason=HOW_TO_INSTALL)
 
 
 @needs_wrk
