@@ -11,9 +11,7 @@ import argparse
 import json
 import resource
 import selectors
-import shutil
 import socket
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -26,10 +24,9 @@ from urllib.parse import urlsplit
 from tabulate import tabulate
 
 from benchmarks.alerts import in_turn
-from benchmarks.installation import Installation
+from benchmarks.installation import Installation, machine, temporary_installation
 from benchmarks.measured import Dishonest
 from benchmarks.meters import count_rows
-from benchmarks.run import machine
 from benchmarks.served import PLAIN, TRADELOG, Running, Server, running
 
 #: TradingView cancels after these seconds.
@@ -195,9 +192,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     told = machine()
     found: list[Largest] = []
-    folder = Path(tempfile.mkdtemp(prefix="tradelog-bench-"))
-    try:
-        installation = Installation(folder)
+    with temporary_installation() as installation:
         for name in options.only.split(","):
             with running(_SERVERS[name], installation) as now:
                 bursts = Bursts(installation, _SERVERS[name], now, options.runs, print)
@@ -206,9 +201,6 @@ def main() -> None:
                     in_time = partial(bursts.are_in_time, limit=limit)
                     number = largest(in_time, first=100, most=options.most)
                     found.append(Largest(name, limit, number))
-        installation.cluster.release()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     options.json.write_text(
         json.dumps({"machine": told, "largest": [asdict(one) for one in found]}, indent=1) + "\n"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.installation import SYMBOL, Installation
@@ -53,10 +54,10 @@ def run(
         )
         if done.returncode:
             raise NoLoad(f"pgbench failed:\n{done.stdout}{done.stderr}")
-        return _answers(Path(folder))
+        return _answers(Path(folder), clients)
 
 
-def _answers(folder: Path) -> Answers:
+def _answers(folder: Path, clients: int) -> Answers:
     """From pgbench's own log: a line a transaction, its third word the latency in µs."""
     latencies: list[float] = []
     ends: list[float] = []
@@ -65,17 +66,29 @@ def _answers(folder: Path) -> Answers:
             _, _, microseconds, _, second, microsecond = line.split()
             latencies.append(int(microseconds) / 1000)
             ends.append(int(second) + int(microsecond) / 1e6)
-    latencies.sort()
-    begun = min(ends) - latencies[0] / 1000
+    seconds = max(ends) - (min(ends) - min(latencies) / 1000)
+    number = len(latencies)
+    latencies = sorted(_corrected(latencies, 1000 * seconds * clients / number))
 
     def percentile(share: float) -> float:
         return latencies[min(len(latencies) - 1, int(share * len(latencies)))]
 
     return Answers(
-        seconds=max(ends) - begun,
-        by_status={200: len(latencies)},
+        seconds=seconds,
+        by_status={200: number},
         p50=percentile(0.5),
         p95=percentile(0.95),
         p99=percentile(0.99),
         longest=latencies[-1],
     )
+
+
+def _corrected(latencies: list[float], expected: float) -> Iterator[float]:
+    """As wrk does: a client that waits sends nothing, so what it would have met is added."""
+    for latency in latencies:
+        yield latency
+        if latency >= 2 * expected:
+            unsent = latency - expected
+            while unsent > expected:
+                yield unsent
+                unsent -= expected

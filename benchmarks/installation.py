@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import platform
+import shutil
+import signal
 import socket
 import subprocess
 import sys
-from contextlib import closing
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -115,6 +121,35 @@ class Installation:
             "LOG_LEVEL": "WARNING",
             **own,
         }
+
+
+@contextmanager
+def temporary_installation() -> Iterator[Installation]:
+    """One in a folder of its own, which is gone afterwards."""
+    # As Ctrl-C does, SIGTERM ends a run by way of its clean-up.
+    signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
+    folder = Path(tempfile.mkdtemp(prefix="tradelog-bench-"))
+    try:
+        installation = Installation(folder)
+        try:
+            yield installation
+        finally:
+            installation.cluster.release()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def machine() -> dict[str, object]:
+    """What is measured on."""
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cores": psutil.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        # Of others too: on a busy machine every figure is too low.
+        "load_average_before": round(psutil.getloadavg()[0], 2),
+    }
 
 
 def free_port() -> int:

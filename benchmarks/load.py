@@ -14,7 +14,7 @@ HOW_TO_INSTALL = "wrk is not installed: apt-get install wrk, or brew install wrk
 
 
 class NoLoad(Exception):
-    """The load generator cannot run, or met errors of the connection; the message says which."""
+    """The load generator cannot run, or nobody answers it; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,11 @@ class Answers:
     def acknowledged(self) -> int:
         """Alerts that were answered 2xx."""
         return sum(count for status, count in self.by_status.items() if 200 <= status < 300)
+
+    @property
+    def processed(self) -> int:
+        """Alerts that were answered 200: they have had their effect."""
+        return self.by_status.get(200, 0)
 
     @property
     def refused(self) -> int:
@@ -70,7 +75,7 @@ class Load:
         troubles = {name: result[name] for name in ("connect", "read", "write", "timeout")}
         if any(troubles.values()):
             raise NoLoad(f"Of {clients} connections, {troubles} went wrong.")
-        return Answers(
+        answers = Answers(
             seconds=result["seconds"],
             by_status={int(status): count for status, count in result["answered"].items()},
             p50=result["p50"],
@@ -78,3 +83,6 @@ class Load:
             p99=result["p99"],
             longest=result["max"],
         )
+        if not answers.acknowledged:
+            raise NoLoad(f"Nothing was acknowledged in {seconds} s; answers: {answers.by_status}")
+        return answers

@@ -40,6 +40,8 @@ class Meter:
     server_cpu: float
     database_cpu: float
     load_cpu: float
+    #: Of everything on this machine, what other machines took from it included.
+    machine_cpu: float
     #: Bytes the server passed to the system to write (answers aside, its log's pages).
     server_bytes: int
     #: Bytes PostgreSQL wrote to its tables and its write-ahead log, and its fsyncs of the
@@ -53,10 +55,16 @@ class Meter:
             self.server_cpu - before.server_cpu,
             self.database_cpu - before.database_cpu,
             self.load_cpu - before.load_cpu,
+            self.machine_cpu - before.machine_cpu,
             self.server_bytes - before.server_bytes,
             self.database_bytes - before.database_bytes,
             self.fsyncs - before.fsyncs,
         )
+
+    @property
+    def others_cpu(self) -> float:
+        """Seconds of CPU that went to what is not measured."""
+        return max(0.0, self.machine_cpu - self.server_cpu - self.database_cpu - self.load_cpu)
 
 
 def read_meter(installation: Installation, server: Iterable[psutil.Process] = ()) -> Meter:
@@ -75,6 +83,7 @@ def read_meter(installation: Installation, server: Iterable[psutil.Process] = ()
         server_cpu=_cpu(server),
         database_cpu=_cpu(database) + _cpu_of_the_dead(postmaster),
         load_cpu=load.ru_utime + load.ru_stime,
+        machine_cpu=_cpu_of_the_machine(),
         server_bytes=_bytes(server),
         database_bytes=int(row[1]),
         fsyncs=int(row[0]),
@@ -96,6 +105,14 @@ def _cpu(processes: Iterable[psutil.Process]) -> float:
             continue
         total += spent.user + spent.system
     return total
+
+
+def _cpu_of_the_machine() -> float:
+    spent = psutil.cpu_times()
+    idle = spent.idle + getattr(spent, "iowait", 0.0)
+    # A guest's time is in the user's already.
+    guest = getattr(spent, "guest", 0.0) + getattr(spent, "guest_nice", 0.0)
+    return float(sum(spent) - idle - guest)
 
 
 def _cpu_of_the_dead(parent: psutil.Process) -> float:

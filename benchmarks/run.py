@@ -7,21 +7,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-
-import psutil
 
 from benchmarks import floor
 from benchmarks.counted import Counted, count_floor, count_server
-from benchmarks.installation import Installation
-from benchmarks.load import HOW_TO_INSTALL, Load
+from benchmarks.installation import Installation, machine, temporary_installation
+from benchmarks.load import HOW_TO_INSTALL, Load, NoLoad
 from benchmarks.measured import Run, measure_floor, measure_server
 from benchmarks.served import PLAIN, QUEUE, TRADELOG, running
 from benchmarks.table import table
@@ -78,31 +73,22 @@ class Bench:
                 now.kill()  # Else it would write the rest of its queue for minutes.
 
     def count(self) -> None:
-        """Count what cannot be counted while it is timed."""
+        """Count what cannot be counted while it is timed; what cannot be had is left out."""
         for part in self.parts:
             self.say(f"counting round trips and fsyncs of {part}")
-            if part == "floor":
-                for clients in self.clients:
-                    self.counts.append(
-                        count_floor(self.installation, clients=clients, books=self.books)
-                    )
-            else:
-                self.counts += count_server(
-                    self.installation, SERVERS[part], self._loads[part], clients=self.clients
-                )
+            try:
+                self.counts += self._count(part)
+            except NoLoad as error:
+                self.say(f"not counted: {error}")
 
-
-def machine() -> dict[str, object]:
-    """What was measured on."""
-    return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "cores": psutil.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        # Of others too: on a busy machine every figure is too low.
-        "load_average_before": round(psutil.getloadavg()[0], 2),
-    }
+    def _count(self, part: str) -> list[Counted]:
+        if part == "floor":
+            return [
+                count_floor(self.installation, clients=clients, books=self.books)
+                for clients in self.clients
+            ]
+        server = SERVERS[part]
+        return count_server(self.installation, server, self._loads[part], clients=self.clients)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -128,15 +114,10 @@ def main() -> None:
     if shutil.which("wrk") is None and options.only != ("floor",):
         sys.exit(HOW_TO_INSTALL)
     told = machine()
-    folder = Path(tempfile.mkdtemp(prefix="tradelog-bench-"))
-    try:
-        installation = Installation(folder)
+    with temporary_installation() as installation:
         bench = Bench(installation, options.only, options.clients, options.books)
         bench.measure(seconds=options.seconds, rounds=options.runs)
         bench.count()
-        installation.cluster.release()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     options.json.write_text(
         json.dumps(
             {

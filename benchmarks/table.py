@@ -9,14 +9,33 @@ from tabulate import tabulate
 from benchmarks.counted import Counted
 from benchmarks.measured import Run, spread
 
+#: Of each run, the median over the rounds is shown: its heading, its figure, its format.
+_BEFORE_COUNTS: tuple[tuple[str, Callable[[Run], float], str], ...] = (
+    ("p50\nms", lambda run: run.p50, ".1f"),
+    ("p95\nms", lambda run: run.p95, ".1f"),
+    ("p99\nms", lambda run: run.p99, ".1f"),
+    ("CPU ms\nserver", lambda run: run.server_cpu, ".2f"),
+    ("CPU ms\ndatabase", lambda run: run.database_cpu, ".2f"),
+    ("CPU ms\nload", lambda run: run.load_cpu, ".2f"),
+    ("fsyncs\ndatabase", lambda run: run.fsyncs, ".2f"),
+)
+_AFTER_COUNTS: tuple[tuple[str, Callable[[Run], float], str], ...] = (
+    ("KB out\nserver", lambda run: run.server_kb, ".1f"),
+    ("KB out\ndatabase", lambda run: run.database_kb, ".1f"),
+    ("queued", lambda run: run.queued, ".0f"),
+    ("unwritten", lambda run: run.unwritten, ".0f"),
+    ("CPU to\nothers", lambda run: run.others, ".0%"),
+)
 _HEADERS = (
-    "way", "clients", "alerts/s", "least–most", "of floor", "p50 ms", "p95 ms", "p99 ms",
-    "server", "database", "load", "trips", "database", "log", "server", "database", "unwritten",
-)  # fmt: skip
+    *("way", "clients", "alerts/s", "least–most", "of\nfloor"),
+    *(heading for heading, _, _ in _BEFORE_COUNTS),
+    *("fsyncs\nlog", "round\ntrips"),
+    *(heading for heading, _, _ in _AFTER_COUNTS),
+)
 
 
 def table(runs: Iterable[Run], counts: Iterable[Counted] = ()) -> str:
-    """Medians over the rounds; CPU, round trips, fsyncs and KB written are an alert's."""
+    """Medians over the rounds; CPU, fsyncs, round trips and KB written are an alert's."""
     counted = {(one.clients, one.part): one for one in counts}
     grouped: dict[tuple[int, str], list[Run]] = {}
     for run in runs:
@@ -24,53 +43,38 @@ def table(runs: Iterable[Run], counts: Iterable[Counted] = ()) -> str:
     rows = []
     for (clients, part), group in sorted(grouped.items(), key=lambda item: item[0][0]):
         throughput = spread([run.throughput for run in group])
-        floor = grouped.get((clients, "floor"))
-        median = _median_of(group)
-        ratio = floor and throughput.median / _median_of(floor)(lambda run: run.throughput)
+        floor = [run.throughput for run in grouped.get((clients, "floor"), ())]
         rows.append(
             (
                 part,
                 clients,
                 f"{throughput.median:,.0f}",
                 f"{throughput.least:,.0f}–{throughput.most:,.0f}",
-                f"{ratio:.2f}" if ratio else "",
-                *(f"{median(latency):.1f}" for latency in _LATENCIES),
-                *(f"{median(cpu):.2f}" for cpu in _CPU),
-                *_counted(counted.get((clients, part)), median(lambda run: run.fsyncs)),
-                *(f"{median(size):.1f}" for size in _SIZES),
-                f"{median(lambda run: run.unwritten):.0f}",
+                f"{throughput.median / spread(floor).median:.2f}" if floor else "",
+                *_medians(group, _BEFORE_COUNTS),
+                *_counted(counted.get((clients, part))),
+                *_medians(group, _AFTER_COUNTS),
             )
         )
-    headers = [*_HEADERS]
-    headers[8:11] = [f"CPU ms\n{name}" for name in _HEADERS[8:11]]
-    headers[12:14] = [f"fsyncs\n{name}" for name in _HEADERS[12:14]]
-    headers[14:16] = [f"KB to disk\n{name}" for name in _HEADERS[14:16]]
     return tabulate(
-        rows, headers=headers, colalign=("left", *("right",) * 16), disable_numparse=True
+        rows,
+        headers=_HEADERS,
+        colalign=("left", *("right",) * (len(_HEADERS) - 1)),
+        disable_numparse=True,
     )
 
 
-def _counted(counted: Counted | None, fsyncs: float) -> tuple[str, str, str]:
-    trips = f"{counted.round_trips:.1f}" if counted else ""
-    log = "" if counted is None or counted.log_fsyncs is None else f"{counted.log_fsyncs:.2f}"
-    return trips, f"{fsyncs:.2f}", log
+def _medians(
+    group: list[Run], columns: tuple[tuple[str, Callable[[Run], float], str], ...]
+) -> list[str]:
+    return [
+        format(spread([figure(run) for run in group]).median, written)
+        for _, figure, written in columns
+    ]
 
 
-_LATENCIES: tuple[Callable[[Run], float], ...] = (
-    lambda run: run.p50,
-    lambda run: run.p95,
-    lambda run: run.p99,
-)
-_CPU: tuple[Callable[[Run], float], ...] = (
-    lambda run: run.server_cpu,
-    lambda run: run.database_cpu,
-    lambda run: run.load_cpu,
-)
-_SIZES: tuple[Callable[[Run], float], ...] = (
-    lambda run: run.server_kb,
-    lambda run: run.database_kb,
-)
-
-
-def _median_of(group: list[Run]) -> Callable[[Callable[[Run], float]], float]:
-    return lambda figure: spread([figure(run) for run in group]).median
+def _counted(counted: Counted | None) -> tuple[str, str]:
+    if counted is None:
+        return "", ""
+    log = "" if counted.log_fsyncs is None else f"{counted.log_fsyncs:.2f}"
+    return log, f"{counted.round_trips:.1f}"

@@ -1,0 +1,124 @@
+"""What an alert costs as history, books, lots and the backlog grow.
+
+`make bench WHAT=growth`: the service alone, each case on tables that were emptied and
+filled for it; then the replay of a backlog, and the pages people look at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sqlite3
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.backlog import replay_rate
+from benchmarks.history import History, add_history
+from benchmarks.installation import Installation, machine, temporary_installation
+from benchmarks.load import HOW_TO_INSTALL, Load
+from benchmarks.measured import Run, measure_server
+from benchmarks.pages import measure_pages, table_of_pages
+from benchmarks.served import TRADELOG, running
+from benchmarks.table import table
+
+WHAT = ("history", "books", "lots", "backlog", "pages")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    name: str
+    history: History
+
+
+def cases(what: str, most: int) -> list[Case]:
+    """The cases of one kind; `most`: alerts of the longest history."""
+    if what == "history":
+        lengths = sorted({min(length, most) for length in (0, 100_000, most)})
+        return [Case(f"{n:,} alerts", History(n, n // 5)) for n in lengths]
+    if what == "books":
+        return [
+            Case(f"{books:,} books", History(2 * books, books, books=books))
+            for books in (1, 16, 256, 10_000)
+        ]
+    return [
+        Case(f"{lots} open lots", History(0, 0, books=64, open_lots=lots)) for lots in (1, 50, 200)
+    ]
+
+
+def measure(
+    installation: Installation, case: Case, *, clients: Sequence[int], seconds: float, rounds: int
+) -> list[Run]:
+    """The service with that much in its tables."""
+    empty(installation)
+    print(f"Making {case.name}", flush=True)
+    add_history(installation, case.history, show=sys.stderr.isatty())
+    load = Load(books=case.history.books)
+    runs = []
+    with running(TRADELOG, installation) as now:
+        for _ in range(rounds):
+            for number in clients:
+                run = measure_server(
+                    installation, TRADELOG, now, load, clients=number, seconds=seconds
+                )
+                runs.append(replace(run, part=case.name))
+    return runs
+
+
+def empty(installation: Installation) -> None:
+    """Both databases as after their migrations, but for strategies."""
+    with installation.connect() as connection:
+        connection.execute("TRUNCATE webhook_logs, open_positions, trades RESTART IDENTITY CASCADE")
+    with closing(sqlite3.connect(installation.folder / "wal.sqlite3")) as log, log:
+        log.execute("DELETE FROM webhook_wal")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench WHAT=growth", description=__doc__)
+    parser.add_argument("--only", default=",".join(WHAT), help=f"of {','.join(WHAT)}")
+    parser.add_argument("--clients", default="1,16")
+    parser.add_argument("--seconds", type=float, default=8, help="a run takes (default 8)")
+    parser.add_argument("--runs", type=int, default=3, help="of each (default 3)")
+    parser.add_argument("--history", type=int, default=5_000_000, help="alerts (default 5000000)")
+    parser.add_argument("--backlog", type=int, default=50_000, help="entries (default 50000)")
+    parser.add_argument("--json", type=Path, default=Path("bench-growth.json"))
+    options = parser.parse_args()
+    only = options.only.split(",")
+    clients = [int(number) for number in options.clients.split(",")]
+    if unknown := set(only) - set(WHAT):
+        parser.error(f"{', '.join(unknown)}: there are {', '.join(WHAT)}")
+    if shutil.which("wrk") is None and set(only) - {"backlog", "pages"}:
+        sys.exit(HOW_TO_INSTALL)
+    told: dict[str, object] = {"machine": machine()}
+    with temporary_installation() as installation:
+        runs: list[Run] = []
+        for what in ("lots", "books", "history"):
+            for case in cases(what, options.history) if what in only else ():
+                runs += measure(
+                    installation, case, clients=clients, seconds=options.seconds,
+                    rounds=options.runs,
+                )  # fmt: skip
+        if runs:
+            print(table(runs))
+            told["runs"] = [run.as_json() for run in runs]
+        if "pages" in only:
+            if "history" not in only:
+                empty(installation)
+                add_history(installation, History(options.history, options.history // 5))
+            pages = measure_pages(installation)
+            print(table_of_pages(pages))
+            told["pages"] = [page.as_json() for page in pages]
+        if "backlog" in only:
+            empty(installation)
+            rate = replay_rate(installation, entries=options.backlog, books=256)
+            print(f"replay_wal: {rate:,.0f} entries/s of a backlog of {options.backlog:,}")
+            told["replay"] = {"entries": options.backlog, "per_second": rate}
+    options.json.write_text(json.dumps(told, indent=1) + "\n")
+    print(f"All figures: {options.json}")
+
+
+if __name__ == "__main__":
+    main()

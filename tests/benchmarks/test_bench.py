@@ -1,0 +1,88 @@
+"""The benchmarks measure what they say, and find out who does not do the work."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.alerts import in_turn
+from benchmarks.burst import largest, send_at_once
+from benchmarks.installation import ROOT, Installation
+from benchmarks.load import HOW_TO_INSTALL, Load
+from benchmarks.measured import Dishonest, measure_server
+from benchmarks.meters import count_rows
+from benchmarks.served import QUEUE, TRADELOG, running
+
+pytestmark = pytest.mark.timeout(300)
+
+needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason=HOW_TO_INSTALL)
+
+
+@needs_wrk
+def test_the_service_and_its_floor_side_by_side(tmp_path: Path) -> None:
+    told = tmp_path / "bench.json"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "benchmarks.run", "--only=tradelog,floor", "--clients=4"),
+            *("--seconds=1", "--runs=1", "--books=16", f"--json={told}"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(told.read_text())
+    service, floor = result["runs"]
+    assert (service["part"], floor["part"]) == ("tradelog", "floor")
+    for run in (service, floor):
+        assert run["alerts"] > 0
+        assert run["throughput"] == pytest.approx(run["alerts"] / run["seconds"])
+        assert 0 < run["p50"] <= run["p95"] <= run["p99"] <= run["longest"]
+        assert run["database_cpu"] > 0 and run["database_kb"] > 0
+        assert run["unwritten"] == 0
+    assert service["server_cpu"] > 0 and floor["server_cpu"] == 0
+    trips = {count["part"]: count["round_trips"] for count in result["counts"]}
+    # Of the statements in floor.sql: seven for an entry, eight for an exit, and those that
+    # prepare them, of which each client has its own.
+    assert 7 <= trips["floor"] < 9
+    assert trips["tradelog"] >= 1
+    assert "least–most" in done.stdout
+
+
+@needs_wrk
+def test_who_answers_for_what_is_not_written_is_found_out(installation: Installation) -> None:
+    installation.add_strategies(16)
+    pretender = replace(QUEUE, is_honest=True)
+    with running(pretender, installation) as now:
+        load = Load(books=16)
+        with pytest.raises(Dishonest, match="neither in its tables nor in its log"):
+            measure_server(installation, pretender, now, load, clients=16, seconds=2)
+        now.kill()
+
+
+def test_a_burst_is_answered_and_written(installation: Installation) -> None:
+    installation.add_strategies(2)
+    before = count_rows(installation, TRADELOG.database)
+    with running(TRADELOG, installation, ANSWER_SECONDS="20") as now:
+        burst = send_at_once(now.url, in_turn(8, books=2))
+        assert burst.by_status == {200: 8}
+        assert 0 < burst.slowest < 10
+        nobody = send_at_once(f"http://127.0.0.1:{now.port}/nobody/", in_turn(4, books=1))
+        assert not nobody.all_acknowledged
+    written = count_rows(installation, TRADELOG.database).since(before)
+    assert written.logs == 8 and written.lots + written.trades == 8
+
+
+@pytest.mark.parametrize("limit", [99, 100, 812, 3999, 4001])
+def test_the_largest_burst_is_found_to_a_tenth(limit: int) -> None:
+    found = largest(lambda alerts: alerts <= limit, first=100, most=4000)
+    if limit < 100:
+        assert found == 0
+    else:
+        assert 0.9 * min(limit, 3200) - 4 <= found <= limit
