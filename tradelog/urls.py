@@ -19,6 +19,7 @@ urlpatterns = [
     path("compare-export/import/", import_export_of, name="import-export-of"),
     path("compare-export/undo/<int:batch_id>/", undo_import, name="undo-import"),
     path("time-zone/", time_zone, name="time-zone"),
+    path("api/", include("tradelog.api.urls")),
     re_path(r"^webhook$", AlertView.as_view()),
     path("webhook/", include("webhooks.urls")),
     path("health/live", live, name="live"),
