@@ -69,6 +69,13 @@ class ApiTokenAdmin(ShownAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        # It is shown next, and then never again.
+        just_save = {"show_save_and_continue": False, "show_save_and_add_another": False}
+        return super().add_view(request, form_url, {**(extra_context or {}), **just_save})
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         # Nobody makes one for somebody else: it would be that user's key.
         obj.user = request.user

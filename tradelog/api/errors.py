@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.http import HttpRequest, JsonResponse
 from rest_framework import serializers
-from rest_framework.exceptions import AuthenticationFailed, ValidationError
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
@@ -46,12 +46,17 @@ def answer_error(exception: Exception, context: dict[str, Any]) -> Response | No
         return None
     code = CODES.get(response.status_code, CODES[400])
     message, fields = str(getattr(exception, "detail", "There is nothing here.")), {}
-    if isinstance(exception, AuthenticationFailed):
+    if isinstance(exception, NotAuthenticated):
+        message = "Say who asks: send the header “Authorization: Token …”, or log in."
+    elif isinstance(exception, AuthenticationFailed):
         code = "INVALID_TOKEN"
     elif isinstance(exception, ValidationError):
         assert isinstance(exception.detail, dict)
         message = "These parameters cannot be read."
-        fields = {name: " ".join(map(str, told)) for name, told in exception.detail.items()}
+        fields = {
+            name: " ".join(map(str, told)) if isinstance(told, list) else str(told)
+            for name, told in exception.detail.items()
+        }
     response.data = _told(context["request"]._request, code, message, fields)
     return response
 

@@ -60,9 +60,7 @@ class Flag(django_filters.BooleanFilter):  # type: ignore[misc]
 
 
 class _Moment(IsoDateTimeField):  # type: ignore[misc]
-    default_error_messages = {
-        "invalid": "This is no time; write it as 2026-01-31T14:30:00Z, with + as %2B."
-    }
+    default_error_messages = {"invalid": "This is no time; write it as 2026-01-31T14:30:00Z."}
 
     def to_python(self, value: Any) -> datetime | None:
         try:

@@ -6,7 +6,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -30,8 +30,8 @@ class CursorPages(BasePagination):
     loses rows where others are added to them.
     """
 
-    def paginate_queryset(  # type: ignore[override]  (rows come from the database alone)
-        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+    def paginate_queryset(
+        self, queryset: Any, request: Request, view: APIView | None = None
     ) -> list[Any]:
         self.request = request
         self.column = self._column(view)

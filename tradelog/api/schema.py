@@ -22,14 +22,19 @@ _ERRORS: Final = {
 class ApiSchema(AutoSchema):
     """Tells beside each answer what comes where there is none."""
 
+    def get_summary(self) -> str:
+        return "One by its id." if self._is_of_one_row() else self.get_description()
+
     def get_response_serializers(self) -> Any:
-        of_one_row = getattr(self.view, "detail", False)
         errors = {
             status: OpenApiResponse(ErrorSerializer, description)
             for status, description in _ERRORS.items()
-            if of_one_row or status != 404
+            if status != 404 or self._is_of_one_row()
         }
         return {200: super().get_response_serializers(), **errors}
+
+    def _is_of_one_row(self) -> bool:
+        return bool(getattr(self.view, "detail", False))
 
 
 def only_api(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:

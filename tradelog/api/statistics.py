@@ -167,7 +167,9 @@ def _asked(request: Request) -> tuple[Filters, ZoneInfo]:
     )
     check_parameters(request.query_params, known=form.fields)
     if not form.is_valid():
-        raise ValidationError(dict(form.errors))
+        raise ValidationError(
+            {name: " ".join(map(str, told)) for name, told in form.errors.items()}
+        )
     return form.filters(), ZoneInfo(form.cleaned_data["time_zone"] or "UTC")
 
 
