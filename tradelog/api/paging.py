@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from datetime import datetime
 from typing import Any, Final
 
@@ -69,7 +69,7 @@ class CursorPages(BasePagination):
     def _beyond(self, cursor: str) -> Q:
         """The rows that come after the place that a cursor tells."""
         try:
-            column, place, pk = urlsafe_b64decode(cursor.encode()).decode().split("|")
+            column, place, pk = b64decode(cursor, "-_", validate=True).decode().split("|")
             if column != self.column:
                 raise ValueError("It belongs to other parameters.")
             if column == "pk":

@@ -28,6 +28,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if (days := options["days"]) is not None and not 1 <= days <= 36_500:
             raise CommandError("--days is a number from 1 to 36500.", returncode=2)
+        name = options["name"].strip()
+        if not 1 <= len(name) <= 100:
+            raise CommandError("--name has 1 to 100 characters.", returncode=2)
         user = User.objects.filter(username=options["user"]).first()
         if user is None:
             raise CommandError(f"There is no user {options['user']!r}.")
@@ -35,5 +38,5 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{user} may not read the API: give them “staff status” in the admin first."
             )
-        row = ApiToken(user=user, name=options["name"], expires_at=tokens.expiry(days))
+        row = ApiToken(user=user, name=name, expires_at=tokens.expiry(days))
         self.stdout.write(tokens.issue(row))
