@@ -49,6 +49,7 @@ class ApiTokenAdmin(ShownAdmin):
     search_fields = ("name", "user__username")
     fields = ("name", "user", "created_at", "expires_at")
     titles = {"created_at": "created", "expires_at": "expires"}
+    when_empty = "tradelog/no_api_tokens.html"
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any

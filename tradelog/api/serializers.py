@@ -72,7 +72,7 @@ class TradeSerializer(_OfAlertsSerializer):
         source="counted_pnl",
         help_text="The P&L that sums use: the correction's, else the trade's own.",
     )
-    is_counted = serializers.SerializerMethodField(
+    is_counted = serializers.BooleanField(
         help_text="False where a correction says that the trade never happened."
     )
     position_id = serializers.IntegerField(allow_null=True, help_text="Its lot.")
@@ -115,12 +115,8 @@ class TradeSerializer(_OfAlertsSerializer):
 
     @extend_schema_field(CorrectionSerializer(allow_null=True))
     def get_correction(self, trade: Trade) -> Any:
-        standing = _standing(trade)
-        return standing and CorrectionSerializer(standing).data
-
-    def get_is_counted(self, trade: Trade) -> bool:
-        counted = _standing(trade) or trade
-        return bool(counted.quantity or counted.pnl)
+        standing: list[Correction] = trade.that_stand  # type: ignore[attr-defined]
+        return CorrectionSerializer(standing[0]).data if standing else None
 
     def get_is_imported(self, trade: Trade) -> bool:
         return trade.import_batch_id is not None
@@ -201,8 +197,3 @@ class AlertDetailSerializer(AlertSerializer):
 
     class Meta(AlertSerializer.Meta):
         fields = (*AlertSerializer.Meta.fields, "idempotency_key", "source_address", "payload")
-
-
-def _standing(trade: Any) -> Correction | None:
-    """The correction that stands, as the view has fetched it."""
-    return trade.that_stand[0] if trade.that_stand else None

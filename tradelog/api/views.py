@@ -11,8 +11,8 @@ from positions.models import Lot
 from tradelog.api import filters, serializers
 from tradelog.api.base import ReadOnly
 from tradelog.api.paging import CursorPages
-from trades.corrections import with_counted_pnl
 from trades.models import Correction, Strategy, Trade
+from trades.results import told_as_counted
 from webhooks.models import WebhookLog
 
 
@@ -49,7 +49,7 @@ class TradeRows(Rows):
         )
         if self.action == "retrieve":
             trades = trades.prefetch_related(Prefetch("corrections", corrections))
-        return with_counted_pnl(trades).annotate(
+        return told_as_counted(trades).annotate(
             position_id=F("lot__pk"),
             entry_alert_id=F("lot__entry_webhook_log"),
             entry_correlation_id=F("lot__entry_webhook_log__correlation_id"),
