@@ -167,6 +167,7 @@ BAD = [
     ("trades/", "page_size", "1001", "1 to 1000"),
     ("trades/", "page_size", "9" * 5000, "1 to 1000"),
     ("trades/", "page_size", "²", "1 to 1000"),
+    ("trades/", "page_size", "0001000999", "1 to 1000"),
     ("trades/", "cursor", "abc", "no cursor"),
     ("trades/", "cursor", "cGt8fDIx!", "no cursor"),
     ("trades/1/", "symbol", "A:A", "no such parameter"),
