@@ -1,4 +1,4 @@
-"""The admin's pages of users, in the dress of the others."""
+"""The admin's pages of users and their API tokens, in the dress of the others."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group, User
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from audit import PageAdmin
+from tradelog.api import admin as api_admin  # noqa: F401  (registers its page)
 
 admin.site.unregister(User)
 admin.site.unregister(Group)

@@ -1,4 +1,4 @@
-"""What is answered where no view could: a page to a browser, JSON to who sends alerts."""
+"""What is answered where no view could: a page to a browser, JSON to programs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 
 from faults import NoSuchPath, NotUnderstood
+from tradelog.api.errors import refusal
 from tradelog.error_page import error_page
 from tradelog.outage import outage_page
+from tradelog.routes import is_of_api
 from webhooks.main_database import is_unreachable
 from webhooks.views import answer, unexpected
 
@@ -25,6 +27,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
         text = "This service does not go by the name it was called by: add it to ALLOWED_HOSTS."
     if _is_about_alerts(request):
         return answer(request, NotUnderstood(text))
+    if _is_of_api(request):
+        return _told(refusal(request, 400, text))
     return _told(error_page(400, "This request was not understood", text))
 
 
@@ -50,6 +54,8 @@ def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if _is_about_alerts(request):
         return answer(request, NoSuchPath())
+    if _is_of_api(request):
+        return refusal(request, 404, "There is nothing here; /api/schema/ lists the paths.")
     return error_page(404, "There is nothing here", "The address may be mistyped.")
 
 
@@ -60,16 +66,22 @@ def failed(request: HttpRequest) -> HttpResponse:
         return answer(request, unexpected(request, exception))
     if exception is not None and is_unreachable(exception):
         logger.warning("A page could not be made: %s", str(exception).strip())
-        response = outage_page()
+        response = (
+            refusal(request, 503, "The database is out of reach; nothing is lost meanwhile.")
+            if _is_of_api(request)
+            else outage_page()
+        )
     else:
         correlation_id = request.correlation_id  # type: ignore[attr-defined]
         logger.error("Request %s failed", correlation_id, exc_info=exception)
-        response = error_page(
-            500,
-            "This page failed",
+        text = (
             "The fault is ours. Alerts are taken all the same. What went wrong stands in the "
-            f"server's log, under {correlation_id}.",
-            can_reload=True,
+            f"server's log, under {correlation_id}."
+        )
+        response = (
+            refusal(request, 500, text)
+            if _is_of_api(request)
+            else error_page(500, "This page failed", text, can_reload=True)
         )
     return _told(response)
 
@@ -82,3 +94,7 @@ def _told(response: HttpResponse) -> HttpResponse:
 
 def _is_about_alerts(request: HttpRequest) -> bool:
     return request.path_info == "/webhook" or request.path_info.startswith("/webhook/")
+
+
+def _is_of_api(request: HttpRequest) -> bool:
+    return is_of_api(request.path_info.removeprefix("/"))

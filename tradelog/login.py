@@ -8,15 +8,14 @@ from typing import Final
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponseBase
-from django_ratelimit.core import get_usage
 
 from addresses import client_address, counted_as
+from tradelog.attempts import seconds_to_wait
 from tradelog.error_page import error_page
 
 logger = logging.getLogger(__name__)
 
-#: Tries from one address, and for one user name from anywhere. The counts are in the
-#: cache, so they hold across workers, and in an outage.
+#: Tries from one address, and for one user name from anywhere.
 BY_ADDRESS: Final = "20/5m"
 BY_NAME: Final = "10/5m"
 
@@ -42,21 +41,11 @@ def _seconds_to_wait(request: HttpRequest) -> int:
     name = request.POST.get("username", "").strip().casefold()
     # Counted before the password is looked at, so that tries at the same time count too.
     seconds = max(
-        _count(request, "log-in by address", counted_as(address), BY_ADDRESS),
-        _count(request, "log-in by name", name, BY_NAME),
+        seconds_to_wait(
+            request, group="log-in by address", key=counted_as(address), rate=BY_ADDRESS
+        ),
+        seconds_to_wait(request, group="log-in by name", key=name, rate=BY_NAME),
     )
     if seconds:
         logger.warning("Too many attempts to log in from %s", address or "an unknown address")
     return seconds
-
-
-def _count(request: HttpRequest, group: str, key: str, rate: str) -> int:
-    try:
-        usage = get_usage(
-            request, group=group, key=lambda group, request: key, rate=rate, increment=True
-        )
-    except Exception:
-        # Who runs this service must get in when the counters are broken, of all times.
-        logger.exception("An attempt to log in could not be counted; it is let through")
-        return 0
-    return max(1, usage["time_left"]) if usage and usage["should_limit"] else 0

@@ -37,3 +37,29 @@ class WebhookToken(models.Model):
 
     def __str__(self) -> str:
         return "webhook token"
+
+
+class ApiToken(models.Model):
+    """A token by which a program reads the API as its user. The token itself is not kept."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens"
+    )
+    name = models.CharField(max_length=100, help_text="What it is for: a notebook, a dashboard.")
+    #: SHA-256 of the token, in hexadecimal.
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True, help_text="UTC.")
+    expires_at = models.DateTimeField(
+        null=True, blank=True, help_text="UTC. Empty: holds until it is deleted."
+    )
+
+    class Meta:
+        db_table = "api_tokens"
+        verbose_name = "API token"
+        ordering = ("-id",)
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(name=""), name="api_token_has_a_name"),
+        ]
+
+    def __str__(self) -> str:
+        return f"API token “{self.name}”"

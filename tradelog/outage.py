@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 
 import deadline
 from tradelog.error_page import error_page
-from tradelog.routes import is_for_people
+from tradelog.routes import needs_database
 from wal import journal
 
 #: How long a page waits for a database before it says that it is out of reach.
@@ -19,7 +19,7 @@ _PATIENCE_SECONDS = 2.0
 
 
 class OutageMiddleware:
-    """Asks the main database before a page for people is made.
+    """Asks the main database before a page is made, or an answer of the API.
 
     Else the log-in would show and then fail, other pages would lead there, and where
     the database hangs, they would hang as long.
@@ -34,7 +34,7 @@ class OutageMiddleware:
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
         match = request.resolver_match
         assert match is not None
-        if is_for_people(match.route):
+        if needs_database(match.route):
             with deadline.within(_PATIENCE_SECONDS), connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
 

@@ -127,22 +127,12 @@ def quick_periods(filters: Filters, reach: Period | None, today: date) -> list[Q
     ]
 
 
-class OverviewForm(forms.Form):
-    """The parameters of the Overview's address."""
+class TradesForm(forms.Form):
+    """The parameters that say which trades are meant."""
 
     strategy = forms.CharField(required=False, max_length=100)
     symbol = forms.CharField(required=False, max_length=100)
     currency = forms.CharField(required=False, max_length=20)
-    tests = forms.ChoiceField(
-        required=False,
-        choices=[("", "left out"), ("included", "included")],
-        error_messages={"invalid_choice": "Say “included”, or leave it out."},
-    )
-    alerts = forms.ChoiceField(
-        required=False,
-        choices=[(str(days), str(days)) for days in ALERT_DAYS],
-        error_messages={"invalid_choice": "Alerts are shown of 1, 7 or 30 days."},
-    )
 
     def __init__(self, parameters: Any, *, strategies: list[str], symbols: list[str]) -> None:
         super().__init__(parameters)
@@ -188,6 +178,27 @@ class OverviewForm(forms.Form):
             first=told["from"],
             last=told["to"],
             currency="" if currency == NO_CURRENCY else currency or None,
+        )
+
+
+class OverviewForm(TradesForm):
+    """The parameters of the Overview's address."""
+
+    tests = forms.ChoiceField(
+        required=False,
+        choices=[("", "left out"), ("included", "included")],
+        error_messages={"invalid_choice": "Say “included”, or leave it out."},
+    )
+    alerts = forms.ChoiceField(
+        required=False,
+        choices=[(str(days), str(days)) for days in ALERT_DAYS],
+        error_messages={"invalid_choice": "Alerts are shown of 1, 7 or 30 days."},
+    )
+
+    def filters(self) -> Filters:
+        told = self.cleaned_data
+        return replace(
+            super().filters(),
             with_tests=told["tests"] == "included",
             alert_days=int(told["alerts"] or ALERT_DAYS[0]),
         )

@@ -79,9 +79,7 @@ class TradesShown:
 
     @property
     def steps_are(self) -> str:
-        """What the equity is looked at after."""
-        number = sum(each.total.trades for each in self.currencies)
-        return "by day" if number > MOST_SINGLE_STEPS else "by trade"
+        return steps_are(self.currencies)
 
     def narrowed(self, filters: Filters) -> Filters:
         """The filters for views of less: they stay with the currency that is shown."""
@@ -106,10 +104,23 @@ class TradesShown:
         }
 
 
-def trades_shown(
+@dataclass(frozen=True, slots=True)
+class SummedUp:
+    """The trades of a period, by currency."""
+
+    period: Period
+    #: Whether it is shorter than a year because there are so many trades.
+    is_shortened: bool
+    #: Of all currencies, most trades first; empty where there is no trade.
+    currencies: list[Results]
+    #: The exits of the first and the last trade of the strategy and symbol; None: no trade.
+    reach: Period | None
+
+
+def summed_up_trades(
     filters: Filters, books: list[TradedBook], zone: tzinfo, now: datetime
-) -> TradesShown:
-    """Choose the period and the currency where the address does not, and sum up.
+) -> SummedUp:
+    """Choose the period where the filters do not, and sum up its trades in all currencies.
 
     `books` are all that have trades.
     """
@@ -119,13 +130,25 @@ def trades_shown(
     chosen = asked if filters.first else shortened(asked, trades, zone)
     since, until = chosen.bounds(zone)
     currencies = results(trades.filter(exit_time__gte=since, exit_time__lt=until), zone)
+    return SummedUp(chosen, chosen != asked, currencies, reach)
+
+
+def trades_shown(
+    filters: Filters, books: list[TradedBook], zone: tzinfo, now: datetime
+) -> TradesShown:
+    """Choose the period and the currency where the address does not, and sum up.
+
+    `books` are all that have trades.
+    """
+    summed_up = summed_up_trades(filters, books, zone, now)
+    chosen, currencies = summed_up.period, summed_up.currencies
     shown = _of_currency(currencies, filters.currency)
     days = performance.by_day(shown.steps, zone)
     curve = performance.equity_curve(shown.steps)
     by_month = len(days) > _MOST_DAYS
     return TradesShown(
         period=chosen,
-        is_shortened=chosen != asked,
+        is_shortened=summed_up.is_shortened,
         currencies=currencies,
         results=shown,
         total=shown.total,
@@ -137,8 +160,14 @@ def trades_shown(
         months=month_calendar(days),
         rows=_equity_rows(performance.by_month(days) if by_month else days, zone),
         rows_are_months=by_month,
-        reach=reach,
+        reach=summed_up.reach,
     )
+
+
+def steps_are(currencies: list[Results]) -> str:
+    """What the equity is looked at after: "by day", or "by trade" where those are few."""
+    number = sum(each.total.trades for each in currencies)
+    return "by day" if number > MOST_SINGLE_STEPS else "by trade"
 
 
 def _of_currency(currencies: list[Results], asked: str | None) -> Results:

@@ -260,6 +260,8 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_ratelimit",
     "csp",
     "wal",
@@ -312,10 +314,32 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+#: For the view that takes alerts; what the API wants else is in tradelog/api/base.py.
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "webhooks.views.answer_fault",
     "UNAUTHENTICATED_USER": None,
+    # How the API is described; asked by nothing but that.
+    "DEFAULT_SCHEMA_CLASS": "tradelog.api.schema.ApiSchema",
+}
+
+#: The API's description of itself.
+SPECTACULAR_SETTINGS = {
+    "TITLE": "tradelog",
+    "DESCRIPTION": "Trades, positions, alerts and statistics, read-only. Amounts are strings "
+    "with every digit, times are ISO 8601 in UTC.",
+    "VERSION": "1",
+    "PREPROCESSING_HOOKS": ["tradelog.api.schema.only_api"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "tradelog.api.schema.all_there",
+    ],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "AlertStatus": "webhooks.models.LogStatus",
+        "PositionStatus": "positions.models.LotStatus",
+        "Direction": "trades.direction.Direction",
+    },
 }
 
 #: The admin's looks (django-unfold); its colours are in tradelog/static/tradelog/colours.css.

@@ -24,9 +24,11 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         "Tools": [
             _page("Alert builder", "build", "alert-builder"),
             _page("Compare an export", "compare_arrows", "compare-export"),
+            _page("API", "api", "api-page"),
         ],
         "System": [
             _rows("Users", "person", "auth.user"),
+            _rows("API tokens", "key", "tradelog.apitoken"),
             _rows("Imports", "upload_file", "trades.importbatch"),
             _rows("Reconciliations", "rule", "positions.reconciliation"),
             _rows("Refused alerts", "block", "wal.refusal"),

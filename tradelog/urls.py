@@ -22,6 +22,7 @@ urlpatterns = [
     path("compare-export/undo/<int:batch_id>/", undo_import, name="undo-import"),
     path("correct-trade/<int:trade_id>/", correct_trade, name="correct-trade"),
     path("time-zone/", time_zone, name="time-zone"),
+    path("api/", include("tradelog.api.urls")),
     re_path(r"^webhook$", AlertView.as_view()),
     path("webhook/", include("webhooks.urls")),
     path("health/live", live, name="live"),

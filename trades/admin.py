@@ -7,9 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.db import connection, transaction
 from django.db.models import F, Prefetch, Q, QuerySet
-from django.db.models.expressions import RawSQL
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -17,13 +15,13 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from audit import AuditTrailAdmin, ShownAdmin
-from audit.counting import MOST_PAGED
 from audit.exporting import ExportedAdmin, Rows, told_by
 from audit.filters import StrategyFilter, SymbolFilter, YesNo, flagged, one_of
 from audit.searching import BookAdmin
 from audit.shown import as_time, gain
 from trades.corrections import with_counted_pnl
 from trades.direction import Direction
+from trades.drifted import drifted_trades, lots_of_trades
 from trades.models import Correction, ImportBatch, Strategy, Trade
 from trades.totals import totals
 
@@ -91,7 +89,7 @@ class DriftFilter(YesNo):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value():
-            self.condition = Q(pk__in=_drifted())
+            self.condition = Q(pk__in=drifted_trades())
         return super().queryset(request, queryset)
 
 
@@ -198,36 +196,11 @@ class TradeAdmin(ExportedAdmin, BookAdmin):
         )
 
     def with_correlation_id(self, first: UUID, last: UUID) -> Iterable[int]:
-        lots = _lots().filter(trade__isnull=False).values_list("trade", flat=True)
+        lots = lots_of_trades().values_list("trade", flat=True)
         ids = (first, last)
         entered = lots.filter(entry_webhook_log__correlation_id__range=ids)
         left = lots.filter(exit_webhook_log__correlation_id__range=ids)
         return chain(entered[:1000], left[:1000])
-
-
-def _drifted() -> Any:
-    """The ids of trades one of whose alerts drifted: themselves, or where they are too many
-    to be taken out of the database and put back, the query for them.
-    """
-    alerts: Any = Trade._meta.get_field("webhook_logs").related_model
-    drifted = alerts.objects.filter(drift=True).order_by().values("pk")
-    lots = _lots().filter(trade__isnull=False).order_by().values_list("trade", flat=True)
-    ids = lots.filter(entry_webhook_log__in=drifted).union(
-        lots.filter(exit_webhook_log__in=drifted)
-    )
-    with transaction.atomic(), connection.cursor() as cursor:
-        # From the few alerts by index to their lots. PostgreSQL would rather read all lots,
-        # since it takes each step of an index for one on a disk.
-        cursor.execute("SET LOCAL random_page_cost = 1")
-        few = list(ids[: MOST_PAGED + 1])
-    return RawSQL("SELECT unnest(%s::bigint[])", [few]) if len(few) <= MOST_PAGED else ids
-
-
-def _lots() -> QuerySet[Any]:
-    """All lots. Positions stand above trades, which know theirs by relation only."""
-    model: Any = Trade._meta.get_field("lot").related_model
-    lots: QuerySet[Any] = model.objects.all()
-    return lots
 
 
 @admin.register(ImportBatch)

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from trades.corrections import with_counted_pnl
@@ -58,17 +58,29 @@ class Results:
         return total(step.tally for step in self.steps)
 
 
+#: What a correction says never happened, and cost nothing, is no trade.
+_IS_TRADE: Final = Q(counted_quantity__gt=0) | ~Q(counted_pnl=0)
+
+
 def counted(trades: QuerySet[Trade]) -> QuerySet[Trade]:
     """The trades as sums count them, with `counted_pnl`.
 
     The one place that decides which P&L counts: that of the correction which stands, else
-    the trade's own. What a correction says never happened, and cost nothing, is no trade.
+    the trade's own.
     """
-    with_correction = with_counted_pnl(trades).annotate(
+    return _with_counted(trades).filter(_IS_TRADE).order_by()
+
+
+def told_as_counted(trades: QuerySet[Trade]) -> QuerySet[Trade]:
+    """All of the trades, with `counted_pnl`, and `is_counted`: whether sums count them."""
+    is_counted = ExpressionWrapper(_IS_TRADE, BooleanField())
+    return _with_counted(trades).annotate(is_counted=is_counted)
+
+
+def _with_counted(trades: QuerySet[Trade]) -> QuerySet[Trade]:
+    return with_counted_pnl(trades).annotate(
         counted_quantity=Coalesce(F("standing__quantity"), F("quantity"))
     )
-    is_trade = Q(counted_quantity__gt=0) | ~Q(counted_pnl=0)
-    return with_correction.filter(is_trade).order_by()
 
 
 def results(trades: QuerySet[Trade], zone: tzinfo) -> list[Results]:

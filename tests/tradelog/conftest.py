@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.test import Client
 
 from tests.alerts import Poster
+from tests.tradelog.api import Reader, token_of
 from tradelog import session
 
 
@@ -22,3 +24,10 @@ def demo(staff: Client, post: Poster) -> Client:
     for message in session.ALERTS.read_text().splitlines():
         assert post(message)["status"] == "processed"
     return staff
+
+
+@pytest.fixture
+def api(databases: None) -> Reader:
+    """Asks the API as one who may do anything."""
+    cache.clear()
+    return Reader(token_of(User.objects.create_superuser("reader")))

@@ -28,5 +28,6 @@ def fail(request: HttpRequest, how: str) -> NoReturn:
 urlpatterns = [
     path("fail/<how>", fail),
     path("webhook/x/fail/<how>", fail),
+    path("api/fail/<how>", fail),
     *urls.urlpatterns,
 ]

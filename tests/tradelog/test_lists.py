@@ -105,7 +105,7 @@ def test_many_drifts_are_found_as_few_are(client: Client, monkeypatch: pytest.Mo
         LotFactory(trade=trade, status="closed", entry_webhook_log=log, exit_webhook_log=log)
     expected = [trade.pk for trade in reversed(trades[:3])]
     assert shown(client, TRADES, drift="yes") == expected
-    monkeypatch.setattr("trades.admin.MOST_PAGED", 2)
+    monkeypatch.setattr("trades.drifted.MOST_PAGED", 2)
     assert shown(client, TRADES, drift="yes") == expected
     assert shown(client, TRADES, drift="no") == [trades[3].pk]
 
