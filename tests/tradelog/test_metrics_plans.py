@@ -51,7 +51,7 @@ def _copies(table: str, pk: int) -> str:
         "idempotency_key": "'copy ' || n",
         "strategy": "'S' || n %% 8",
         "symbol": "'T' || n %% %(books)s",
-        "place": "n + 1",
+        "place": "place + n",
     }
     with connection.cursor() as cursor:
         names = [
