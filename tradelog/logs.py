@@ -41,7 +41,10 @@ def configuration(*, level: str, lines: str) -> dict[str, Any]:
                 "foreign_pre_chain": _ON_EVERY_LINE,
             }
         },
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "handlers": {
+            "console": {"class": "logging.StreamHandler", "formatter": "line"},
+            "nowhere": {"class": "logging.NullHandler"},
+        },
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
             # Without the handler it has by itself, whose lines may hold a token.
@@ -49,6 +52,10 @@ def configuration(*, level: str, lines: str) -> dict[str, Any]:
             # What is answered is told by django_structlog, with its ids.
             "django.request": {"level": "CRITICAL"},
             "psycopg.pool": {"level": "ERROR"},
+            # They tell the addresses they send to, which hold passwords; what became of a
+            # notice is told by watch.
+            "apprise": {"level": "CRITICAL", "handlers": ["nowhere"], "propagate": False},
+            "urllib3": {"level": "CRITICAL", "handlers": ["nowhere"], "propagate": False},
         },
     }
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from tradelog.figures import age
+from audit.shown import age
 from wal.backlog import Backlog
 from wal.models import EntryStatus
 from webhooks.models import LogStatus
@@ -92,10 +92,7 @@ def _of_log(backlog: Backlog | None, *, parking: timedelta, now: datetime) -> It
             "it cannot be written, alerts are not accepted",
         )
         return
-    for waiting in backlog.waiting:
-        patience = parking + _SOON if waiting.status is EntryStatus.PARKED else _SOON
-        if waiting.oldest is None or now - waiting.oldest <= patience:
-            continue
+    for waiting in backlog.overdue(now, soon=_SOON, parking=parking):
         words = {
             EntryStatus.PENDING: "in the log for its effect",
             EntryStatus.PROCESSING: "in the log, taken up and not finished",
@@ -104,8 +101,7 @@ def _of_log(backlog: Backlog | None, *, parking: timedelta, now: datetime) -> It
         waits = "waits" if waiting.entries == 1 else "wait, the oldest"
         yield Remark(
             Severity.TROUBLE,
-            f"{_number(waiting.entries, 'alert')} {waits} since "
-            f"{age(now - waiting.oldest)} {words}",
+            f"{_number(waiting.entries, 'alert')} {waits} since {age(now - waiting.since)} {words}",
             _list("wal_entry", status__exact=waiting.status),
         )
     if backlog.refused:

@@ -34,7 +34,22 @@ class StrategyAdmin(ShownAdmin):
     list_filter = (flagged("enabled"),)
     list_filter_submit = True
     search_fields = ("name",)
-    fields = ("name", "enabled", "default_quantity", "point_value", "since", "leads_to")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    "enabled",
+                    "default_quantity",
+                    "point_value",
+                    "since",
+                    "leads_to",
+                )
+            },
+        ),
+        ("Alarms", {"fields": ("muted", "silence_hours", "failure_rate", "tell_trades")}),
+    )
     readonly_fields = ("since", "leads_to")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from circuitbreaker import CircuitBreaker
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import Error, InterfaceError, OperationalError, connection
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -82,6 +82,16 @@ def transact(work: Callable[[], T]) -> T:
             if is_unreachable(error):
                 connection.close()
             raise
+
+
+def ask(patience: float) -> None:
+    """Ask the database for its answer within so many seconds; raises what asking raises."""
+    try:
+        with deadline.within(patience), connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Error:
+        connection.close()
+        raise
 
 
 def _check_health() -> None:
