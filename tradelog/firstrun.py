@@ -35,6 +35,10 @@ WEBHOOK_TOKENS=tradingview:{token}
 # The proxy's address, so that the client's is taken from its header.
 #TRUSTED_PROXIES=127.0.0.1,::1
 
+# Who is told when alerts fail, wait, drift or stay away (docs/alarms.md): Apprise URLs,
+# comma-separated. `manage.py check_alerts --test` tries them.
+#ALERT_URLS=tgram://bottoken/chat,mailto://user:password@example.com
+
 # A PostgreSQL of your own instead of the embedded one.
 #DATABASE_URL=postgres://user:password@localhost/tradelog
 

@@ -79,7 +79,8 @@ def judge(facts: Facts, limits: Limits) -> Judged:
 def _database(facts: Facts, limits: Limits) -> list[Symptom] | None:
     if not facts.database_trouble:
         return []
-    waiting = f"; {_alerts(facts.backlog.entries)} wait in the log" if facts.backlog else ""
+    number = facts.backlog.entries if facts.backlog else 0
+    waiting = f"; now {_alerts(number)} {_wait(number)} there" if number else ""
     return [
         Symptom(
             Rule.DATABASE,
@@ -116,7 +117,8 @@ def _waiting(facts: Facts, limits: Limits) -> list[Symptom] | None:
         Symptom(
             Rule.WAITING,
             "",
-            f"{_alerts(number)} wait in the log, the oldest since {age(facts.now - oldest)}.",
+            f"{_alerts(number)} {_wait(number)} in the log, the oldest since "
+            f"{age(facts.now - oldest)}.",
         )
     ]
 
@@ -268,6 +270,10 @@ RULES: Final[dict[Rule, Callable[[Facts, Limits], list[Symptom] | None]]] = {
 
 def _alerts(number: int) -> str:
     return f"{number:,} alert{'s' * (number != 1)}"
+
+
+def _wait(number: int) -> str:
+    return "waits" if number == 1 else "wait"
 
 
 def _was(number: int) -> str:

@@ -56,9 +56,10 @@ class Watch:
 
     def __init__(self) -> None:
         self._rhythms = Rhythms()
-        #: Alarms as they are, while they cannot be written. They were told by this process;
-        #: one that takes over before the log is back tells them again.
-        self._unwritten: list[Alarm] = []
+        #: The alarms as the last look left them, and whether that could be written. If not,
+        #: another process that takes over before the log is back tells them once more.
+        self._known: list[Alarm] = []
+        self._is_written = True
 
     def look(
         self,
@@ -78,7 +79,7 @@ class Watch:
             taken = write(lambda: self._record(judged, now, to))
         except (Error, WriteTimeout):
             return Look(judged, self._carry_on(judged, now, to))
-        self._unwritten = []
+        self._known, self._is_written = taken.firing, True
         if not judged[Rule.DATABASE]:
             _try_to(lambda: tell_trades(to, now), "Trades are not told")
         _try_to(lambda: deliver(to, now, stop), "Notices are not delivered")
@@ -92,7 +93,7 @@ class Watch:
         """Carry the alarms on in the tables, with the notice of it; belongs into a `write`."""
         kept = {alarm.key: alarm for alarm in alarms_firing()}
         # Copies, since what is written may be rolled back and written again.
-        for alarm in map(copy, self._unwritten):
+        for alarm in [] if self._is_written else map(copy, self._known):
             if alarm.cleared_at is None:
                 kept[alarm.key] = alarm
             else:
@@ -114,9 +115,12 @@ class Watch:
 
     def _carry_on(self, judged: Judged, now: datetime, to: list[Receiver]) -> Step:
         """The same without the tables: what is told is told at once, and kept in mind."""
-        kept = {alarm.key: alarm for alarm in self._unwritten if alarm.cleared_at is None}
-        with suppress(Error):
-            kept = {alarm.key: alarm for alarm in alarms_firing()} | kept
+        kept: dict[tuple[str, str], Alarm] = {}
+        if self._is_written:
+            with suppress(Error):
+                kept = {alarm.key: alarm for alarm in alarms_firing()}
+        over = [alarm for alarm in self._known if alarm.cleared_at is not None]
+        kept |= {alarm.key: alarm for alarm in self._known if alarm.cleared_at is None}
         taken = step(kept.values(), judged, now)
         told = tidings(taken, now, _remind_after())
         if told:
@@ -127,8 +131,7 @@ class Watch:
                     logger.warning("An alarm was not delivered to %s: %s", receiver, trouble)
             if not all(trouble for _, trouble in troubles):
                 told.mark(now)
-        over = [alarm for alarm in self._unwritten if alarm.cleared_at is not None]
-        self._unwritten = [*taken.firing, *taken.cleared, *over]
+        self._known, self._is_written = [*over, *taken.cleared, *taken.firing], False
         return taken
 
 

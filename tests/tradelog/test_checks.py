@@ -41,6 +41,8 @@ def test_good_settings_pass() -> None:
         ("WEBHOOK_RATE", "60/minute", "tradelog.E003"),
         ("WEBHOOK_RATE", "60/0s", "tradelog.E003"),
         ("WEBHOOK_TOKEN_RATE", "many", "tradelog.E003"),
+        ("ALERT_URLS", "json://localhost:1,nosuch://its-password", "tradelog.W003"),
+        ("ALERT_FAILURE_RATE", 10, "tradelog.W004"),
     ],
 )
 def test_bad_settings_are_told(settings: Settings, setting: str, value: Any, expected: str) -> None:
@@ -57,6 +59,7 @@ def test_bad_settings_are_told(settings: Settings, setting: str, value: Any, exp
         ("WEBHOOK_ALLOWED_IPS", ["52.89.214.238", " 10.0.0.1/8", "2001:db8::/32", ""]),
         ("WEBHOOK_RATE", "100/10s"),
         ("WEBHOOK_RATE", "5/"),
+        ("ALERT_URLS", "json://localhost:1 , mailto://me:pw@example.com?to=a@b.com,c@d.com,"),
     ],
 )
 def test_unusual_settings_pass(settings: Settings, setting: str, value: Any) -> None:
@@ -73,6 +76,12 @@ def test_debugging_needs_no_key(settings: Settings) -> None:
 def test_a_short_token_is_not_printed(settings: Settings) -> None:
     settings.WEBHOOK_TOKENS = ["mine:short-token"]
     assert "short-token" not in found()["tradelog.W002"]
+
+
+def test_a_receivers_password_is_not_printed(settings: Settings) -> None:
+    settings.ALERT_URLS = "its-password://x,json://localhost:1"
+    assert "Entry 1 of ALERT_URLS" in found()["tradelog.W003"]
+    assert "its-password" not in found()["tradelog.W003"]
 
 
 def test_sqlite_is_refused_with_the_reason(tmp_path: Path) -> None:
