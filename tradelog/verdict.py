@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,6 +14,7 @@ from django.urls import reverse
 from audit.shown import age
 from wal.backlog import Backlog
 from wal.models import EntryStatus
+from watch.models import Alarm
 from webhooks.models import LogStatus
 from webhooks.traffic import Asked, Traffic
 
@@ -52,11 +53,12 @@ def verdict(
     traffic: Traffic,
     backlog: Backlog | None,
     discrepancies: int,
+    alarms: Sequence[Alarm],
     asked: Asked,
     parking: timedelta,
     now: datetime,
 ) -> Verdict:
-    """Judge the alerts that were asked for, what waits now, and the trades shown.
+    """Judge the alerts that were asked for, what waits now, the trades shown, and these alarms.
 
     Without a backlog the log cannot be read. `parking` is how long an exit may wait for
     its entry.
@@ -64,6 +66,7 @@ def verdict(
     remarks = [
         *_of_log(backlog, parking=parking, now=now),
         *_of_alerts(traffic, asked),
+        *_of_alarms(alarms),
         *_of_trades(discrepancies),
     ]
     remarks.sort(key=lambda remark: remark.severity is not Severity.TROUBLE)
@@ -133,6 +136,12 @@ def _of_alerts(traffic: Traffic, asked: Asked) -> Iterator[Remark]:
             "than the one logged",
             _alerts(asked, drift__exact=1),
         )
+
+
+def _of_alarms(alarms: Sequence[Alarm]) -> Iterator[Remark]:
+    for alarm in alarms:
+        url = reverse("admin:watch_alarm_change", args=[alarm.pk])
+        yield Remark(Severity.TROUBLE, alarm.text.removesuffix("."), url)
 
 
 def _of_trades(discrepancies: int) -> Iterator[Remark]:

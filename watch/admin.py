@@ -23,7 +23,7 @@ class FiringFilter(YesNo):
 
 @admin.register(Alarm)
 class AlarmAdmin(AuditTrailAdmin):
-    list_display = ("fired_at", "cleared_at", "what", "strategy", "text", "became")
+    list_display = ("fired_at", "cleared_at", "what", "strategy", "became", "text")
     list_filter = (FiringFilter, one_of("rule", Rule.choices))
     sortable_by = ("fired_at",)
     search_fields = ("strategy", "text")

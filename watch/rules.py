@@ -203,9 +203,10 @@ def _rate(facts: Facts, limits: Limits) -> list[Symptom] | None:
         return None
     if not facts.backlog.refused:
         return []
+    often = "once" if facts.backlog.refused == 1 else f"{facts.backlog.refused:,} times"
     text = (
-        f"Alerts with a valid token were refused by rate {facts.backlog.refused:,} times "
-        f"{_within(facts)}; TradingView sends each again three times, and then never."
+        f"Alerts with a valid token were refused by rate {often} {_within(facts)}; TradingView "
+        "sends each again three times, and then never."
     )
     return [Symptom(Rule.RATE, "", text)]
 

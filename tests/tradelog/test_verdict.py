@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tradelog.verdict import Severity, Verdict, verdict
 from wal.backlog import Backlog, Waiting
 from wal.models import EntryStatus
+from watch.models import Alarm
 from webhooks.traffic import Asked, Hour, Traffic
 
 NOW = datetime(2026, 3, 12, 15, tzinfo=UTC)
@@ -38,12 +40,14 @@ def judge(
     drifted: int = 0,
     backlog: Backlog | None = NOTHING_WAITS,
     discrepancies: int = 0,
+    alarms: Sequence[Alarm] = (),
     asked: Asked = WEEK,
 ) -> Verdict:
     return verdict(
         traffic=Traffic((Hour(NOW, alerts, failed, rejected, drifted),), latency=None),
         backlog=backlog,
         discrepancies=discrepancies,
+        alarms=alarms,
         asked=asked,
         parking=timedelta(seconds=60),
         now=NOW,
@@ -108,6 +112,17 @@ def test_what_only_differs_is_less_grave() -> None:
     judged = judge(9, discrepancies=1)
     assert judged.severity is Severity.ATTENTION
     assert judged.remarks[0].text == "1 trade shown here has another P&L than the alert reported"
+
+
+def test_what_is_watched_beside_is_said() -> None:
+    alarm = Alarm(pk=7, rule="silence", strategy="Alpha", text="Alpha is silent. Look there.")
+    judged = judge(9, alarms=[alarm])
+    assert judged.severity is Severity.TROUBLE
+    (remark,) = judged.remarks
+    assert (remark.text, remark.url) == (
+        "Alpha is silent. Look there",
+        "/admin/watch/alarm/7/change/",
+    )
 
 
 def test_a_log_that_cannot_be_read_is_trouble() -> None:

@@ -46,7 +46,7 @@ def test_something_is_not(databases: None, receiver: Receiver) -> None:
     refuse()
     status, told = check()
     assert status == 1
-    assert "Alerts with a valid token were refused by rate 1 times" in " ".join(told.split())
+    assert "Alerts with a valid token were refused by rate once" in " ".join(told.split())
     assert told.endswith("1 thing not as it should be; 1 told.\n")
     assert len(receiver.taken()) == 1
     status, told = check("--format", "json")

@@ -66,7 +66,9 @@ def test_an_alarm_that_goes_on_is_told_again(
     watch.look(NOW + 12 * HOUR + 2 * MINUTE)
     (heard,) = receiver.taken()
     assert heard.title == "tradelog: still refused by rate"
-    assert heard.text.startswith("Still so:\n- Alerts with a valid token were refused by rate 1 ")
+    assert heard.text.startswith(
+        "Still so:\n- Alerts with a valid token were refused by rate once "
+    )
     assert heard.text.endswith(f"(since {NOW + MINUTE:%Y-%m-%d %H:%M} UTC)")
     settings.ALERT_REMINDER_HOURS = 0
     watch.look(NOW + 99 * HOUR)
@@ -169,7 +171,7 @@ def test_two_processes_send_one_message(databases: None, receiver: Receiver) -> 
     for process in looking:
         told = process.communicate(timeout=60)[0].decode()
         assert process.returncode == 1, told
-        assert "refused by rate 1 times" in " ".join(told.split())
+        assert "refused by rate once" in " ".join(told.split())
     assert len(receiver.taken()) == 1
 
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from tests.factories import RefusalFactory, StrategyFactory
+from tests.factories import RefusalFactory, StrategyFactory, WebhookLogFactory
 from tests.tradelog.pages import text_of
 from tests.watch.receiving import SECRET, Receiver
 from watch.models import Alarm, Notice
@@ -72,3 +72,18 @@ def test_a_strategy_is_muted_on_its_page(staff: Client) -> None:
     assert (strategy.muted, strategy.silence_hours, strategy.tell_trades) == (True, 48, True)
     assert strategy.failure_rate == Decimal("0.25")
     assert staff.post(path, {**form, "failure_rate": "2"}).status_code == 200
+
+
+def test_the_overview_tells_who_is_silent(staff: Client, receiver: Receiver) -> None:
+    StrategyFactory(silence_hours=1)
+    StrategyFactory(name="Beta")
+    WebhookLogFactory(strategy="Alpha", status="processed", received_at=NOW - timedelta(hours=2))
+    Watch().look(NOW)
+    assert len(receiver.taken()) == 1
+    for asked, is_told in (
+        ({}, True),
+        ({"strategy": "Alpha"}, True),
+        ({"strategy": "Beta"}, False),
+    ):
+        shown = text_of(staff.get("/", asked))
+        assert ("Alpha has sent no alert for 2 h" in shown) == is_told, asked
