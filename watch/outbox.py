@@ -33,7 +33,10 @@ _WRITE_SECONDS: Final = 10.0
 
 
 def write(statement: Callable[[], T]) -> T:
-    """Write to the log's database, by its writer and in one transaction; raises what that does."""
+    """Write to the log's database, by its writer and in one transaction; raises what that does.
+
+    Alerts are appended by the same writer, so a statement asks no other database.
+    """
     return writer().submit(statement, durable=True).result(timeout=_WRITE_SECONDS)
 
 

@@ -59,12 +59,14 @@ def tell_trades(receivers: list[Receiver], now: datetime) -> None:
         [*released, *(one for one in came if one.action and not one.is_test)],
         key=lambda one: (one.processed_at or one.received_at, one.pk),
     )
-    wanted = _wanted(moved)
+    wanted = _wanted(moved) if receivers else []
+    # Made before: alerts wait while this is written.
+    message = _message(wanted) if wanted else None
 
     def keep() -> None:
         progress.save(using=ALIAS)
-        if wanted and receivers:
-            put(_message(wanted), receivers, now)
+        if message is not None:
+            put(message, receivers, now)
 
     write(keep)
 
