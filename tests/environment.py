@@ -35,6 +35,8 @@ os.environ.update(
         "WEBHOOK_RATE": "1000000/m",
         "WEBHOOK_ALLOWED_IPS": "",
         "TRUSTED_PROXIES": "",
+        "ALERT_URLS": "",
+        "ALERT_TRADES": "",
         "LEASE_SECONDS": "1",
         "ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
     }

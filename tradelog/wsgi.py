@@ -21,5 +21,5 @@ _stop_watching = start_watching()
 def leave() -> None:
     """What a worker does last: no entry of its stays claimed until a lease ends."""
     _stop_draining()
-    _stop_watching()
     journal.release_own()
+    _stop_watching()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from concurrent.futures import TimeoutError as WriteTimeout
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from watch.silence import Rhythm, Rhythms
 from webhooks import main_database
 from webhooks.reconcile import find
 from webhooks.traffic import Asked, Latency, StrategyTraffic, latency, traffic_by_strategy
+
+logger = logging.getLogger(__name__)
 
 #: Seconds the main database has to answer at all, to answer what is asked, to reconcile.
 _ANSWER_SECONDS: Final = 5.0
@@ -58,6 +61,8 @@ class Facts:
     records: Records | None
     #: None: nobody reconciled this time.
     findings: list[Finding] | None
+    #: Why reconciling itself failed: the kind of fault. "": it did not.
+    reconciling_trouble: str = ""
 
 
 def gather(now: datetime, rhythms: Rhythms, *, reconcile: bool) -> Facts:
@@ -67,7 +72,7 @@ def gather(now: datetime, rhythms: Rhythms, *, reconcile: bool) -> Facts:
     held, log_trouble = _held(asked)
     records: Records | None = None
     findings: list[Finding] | None = None
-    database_trouble = ""
+    database_trouble = reconciling_trouble = ""
     try:
         main_database.ask(_ANSWER_SECONDS)
         with deadline.within(_QUESTION_SECONDS):
@@ -79,13 +84,27 @@ def gather(now: datetime, rhythms: Rhythms, *, reconcile: bool) -> Facts:
                 rhythms=rhythms.at(now),
             )
         if reconcile and not log_trouble:
-            # What is stuck in the log has rules of its own.
-            with deadline.within(_RECONCILIATION_SECONDS):
-                found = find()
-            findings = [one for one in found if one.kind is not FindingKind.ENTRY_STUCK]
+            findings, reconciling_trouble = _reconciled()
     except Error as error:
         database_trouble = type(error).__name__
-    return Facts(now, window, database_trouble, log_trouble, held, records, findings)
+    return Facts(
+        now, window, database_trouble, log_trouble, held, records, findings, reconciling_trouble
+    )
+
+
+def _reconciled() -> tuple[list[Finding], str]:
+    """What does not add up, and why that cannot be told; raises what the databases do."""
+    try:
+        with deadline.within(_RECONCILIATION_SECONDS):
+            found = find()
+    except Error:
+        raise
+    except Exception as error:
+        # Rows nobody expected; every other rule goes on being asked.
+        logger.exception("Reconciling failed")
+        return [], type(error).__name__
+    # What is stuck in the log has rules of its own.
+    return [one for one in found if one.kind is not FindingKind.ENTRY_STUCK], ""
 
 
 def _held(asked: Asked) -> tuple[Backlog | None, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import TimeoutError as WriteTimeout
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
@@ -37,7 +38,12 @@ def write(statement: Callable[[], T]) -> T:
 
     Alerts are appended by the same writer, so a statement asks no other database.
     """
-    return writer().submit(statement, durable=True).result(timeout=_WRITE_SECONDS)
+    done = writer().submit(statement, durable=True)
+    try:
+        return done.result(timeout=_WRITE_SECONDS)
+    except WriteTimeout:
+        done.cancel()
+        raise
 
 
 def put(

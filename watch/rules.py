@@ -214,6 +214,9 @@ def _rate(facts: Facts, limits: Limits) -> list[Symptom] | None:
 def _reconciliation(facts: Facts, limits: Limits) -> list[Symptom] | None:
     if facts.findings is None:
         return None
+    if facts.reconciling_trouble:
+        text = f"Reconciling failed ({facts.reconciling_trouble}); the log lines tell where."
+        return [Symptom(Rule.RECONCILIATION, "", text)]
     by_strategy = sorted(facts.findings, key=lambda finding: finding.strategy)
     found = []
     for strategy, its in groupby(by_strategy, lambda finding: finding.strategy):

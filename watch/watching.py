@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 #: The chore's name, and its lock's.
 CHORE: Final = "watch"
 #: Seconds a stop waits for the notice in hand.
-_PATIENCE: Final = 5.0
+_PATIENCE: Final = 3.0
 
 #: While something does not add up, it is looked sooner whether it does again.
 _AGAIN: Final = timedelta(hours=1)

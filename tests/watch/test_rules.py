@@ -183,6 +183,20 @@ def test_what_does_not_add_up_is_found_at_an_interval_of_its_own(
     ]
 
 
+def test_a_reconciliation_that_fails_is_told_and_the_others_are_asked(
+    watch: Watch, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise ValueError("a row nobody expected")
+
+    monkeypatch.setattr("watch.facts.find", fail)
+    RefusalFactory(refused_at=NOW)
+    watch.look(NOW + MINUTE, reconcile=True)
+    (heard,) = receiver.taken()
+    assert "Reconciling failed (ValueError)" in heard.text
+    assert "refused by rate once" in heard.text
+
+
 @contextmanager
 def without_table(alias: str, table: str) -> Iterator[None]:
     with connections[alias].cursor() as cursor:
