@@ -160,9 +160,13 @@ def _failures(facts: Facts, limits: Limits) -> list[Symptom] | None:
         own = strategy.failure_rate if strategy else None
         most = limits.failure_rate if own is None else float(own)
         if each.refused and each.refused / each.alerts > most:
+            which = (
+                f"{each.refused:,} of {_alerts(each.alerts)} of {each.strategy}"
+                if each.strategy
+                else f"{_alerts(each.refused)} whose strategy cannot be read"
+            )
             text = (
-                f"{each.refused:,} of {_alerts(each.alerts)}{_of(each.strategy)} "
-                f"{_was(each.refused)} refused {_within(facts)}: {each.failed:,} failed, "
+                f"{which} {_was(each.refused)} refused {_within(facts)}: {each.failed:,} failed, "
                 f"{each.rejected:,} rejected."
             )
             found.append(Symptom(Rule.FAILURES, each.strategy, text))

@@ -285,4 +285,7 @@ def test_alerts_that_nobody_can_read_are_counted_too(watch: Watch, receiver: Rec
     log(strategy="", status="rejected")
     watch.look(NOW)
     (heard,) = receiver.taken()
-    assert "1 of 1 alert was refused in the last 1 h: 0 failed, 1 rejected." in heard.text
+    assert (
+        "1 alert whose strategy cannot be read was refused in the last 1 h: 0 failed, 1 rejected."
+        in heard.text
+    )
