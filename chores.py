@@ -10,7 +10,8 @@ import fcntl
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
@@ -44,10 +45,8 @@ def start_chore(
 def _repeat(
     name: str, work: Callable[[threading.Event], None], every: float, stop: threading.Event
 ) -> None:
-    path = Path(settings.TRADELOG_DATA) / f"{name}.lock"
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        while not _is_ours(lock):
+    with sole(name) as is_ours:
+        while not is_ours():
             if stop.wait(every):
                 return
         while not stop.wait(every):
@@ -62,6 +61,18 @@ def _repeat(
                 logger.exception("%s failed", name.capitalize())
             finally:
                 close_old_connections()
+
+
+@contextmanager
+def sole(name: str) -> Iterator[Callable[[], bool]]:
+    """Asks, each time it is called, for the chore's lock: whether this process has it.
+
+    Held until the end, or until the process dies.
+    """
+    path = Path(settings.TRADELOG_DATA) / f"{name}.lock"
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield lambda: _is_ours(lock)
     finally:
         os.close(lock)
 

@@ -4,7 +4,7 @@ zone. Nothing is computed with what is written here.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -51,3 +51,14 @@ def as_time(moment: datetime | None, *, with_seconds: bool = True) -> SafeString
         told.removesuffix(".000"),
         f"{timezone.localtime(moment):{_TO_THE_SECOND if with_seconds else _TO_THE_MINUTE}}",
     )
+
+
+def age(passed: timedelta) -> str:
+    """How long, by its two largest units: 3 d 4 h, 12 min 5 s, 40 s."""
+    seconds = max(0, int(passed.total_seconds()))
+    parts: list[str] = []
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        number, seconds = divmod(seconds, size)
+        if number or parts:
+            parts.append(f"{number:,} {unit}" if number else "")
+    return " ".join(filter(None, parts[:2])) or "0 s"

@@ -40,6 +40,8 @@ os.environ.update(
         "MAILBOX_URL": "",
         "MAILBOX_AUTHSERV_ID": "",
         "MAILBOX_RECIPIENTS": "",
+        "ALERT_URLS": "",
+        "ALERT_TRADES": "",
         "LEASE_SECONDS": "1",
         "ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
     }

@@ -11,6 +11,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from watch.receivers import unreadable
 from webhooks.credentials import configured_tokens
 from webhooks.mail.account import Misconfigured, configured_account
 
@@ -153,6 +154,31 @@ def _fault_of_mailbox() -> str | None:
     except Misconfigured as fault:
         return str(fault)
     return None
+
+
+@register
+def check_alarms(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    # No errors: whoever cannot be told must not keep alerts from being taken.
+    found: list[CheckMessage] = [
+        Warning(
+            f"Entry {place} of ALERT_URLS cannot be read: nobody is told by it.",
+            hint="It is to be a URL as Apprise writes them, such as tgram://token/chat; "
+            "`manage.py check_alerts --test` sends to each.",
+            id="tradelog.W004",
+        )
+        for place in unreadable()
+    ]
+    if not 0 <= settings.ALERT_FAILURE_RATE <= 1:
+        found.append(
+            Warning(
+                f"ALERT_FAILURE_RATE is {settings.ALERT_FAILURE_RATE}, which is no share.",
+                hint="Write 0.1 for one alert in ten.",
+                id="tradelog.W005",
+            )
+        )
+    return found
 
 
 def _malformed_networks(cidrs: Sequence[str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
-from audit.shown import NONE
+from audit.shown import NONE, age
 from trades.numeric import plain
 
 _MINUS: Final = "−"
@@ -59,17 +59,6 @@ def percent(part: Decimal | None) -> str:
 def ratio(number: Decimal | None) -> str:
     """With two decimals: 1.86."""
     return NONE if number is None else _with_minus(number, f"{abs(number):,.2f}")
-
-
-def age(passed: timedelta) -> str:
-    """How long, by its two largest units: 3 d 4 h, 12 min 5 s, 40 s."""
-    seconds = max(0, int(passed.total_seconds()))
-    parts: list[str] = []
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        number, seconds = divmod(seconds, size)
-        if number or parts:
-            parts.append(f"{number:,} {unit}" if number else "")
-    return " ".join(filter(None, parts[:2])) or "0 s"
 
 
 def latency(passed: timedelta) -> str:

@@ -39,6 +39,9 @@ WEBHOOK_TOKENS=tradingview:{token}
 #MAILBOX_URL=imaps://user:password@imap.example.com/INBOX
 #MAILBOX_AUTHSERV_ID=mx.example.com
 #MAILBOX_RECIPIENTS=you@example.com
+# Who is told when alerts fail, wait, drift or stay away (docs/alarms.md): Apprise URLs,
+# comma-separated. `manage.py check_alerts --test` tries them.
+#ALERT_URLS=tgram://bottoken/chat,mailto://user:password@example.com
 
 # A PostgreSQL of your own instead of the embedded one.
 #DATABASE_URL=postgres://user:password@localhost/tradelog

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as WriteTimeout
 
-from django.db import Error, connection
+from django.db import Error
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 import deadline
 from wal import journal
+from webhooks import main_database
 
 #: How long one part may take to answer.
 _PATIENCE_SECONDS = 1.0
@@ -27,7 +28,7 @@ def ready(request: HttpRequest) -> HttpResponse:
     down they are not.
     """
     parts = {
-        "database": _trouble(_ask_database) or "ok",
+        "database": _trouble(lambda: main_database.ask(_PATIENCE_SECONDS)) or "ok",
         "log": _trouble(journal.check_writable) or "ok",
     }
     is_ready = all(state == "ok" for state in parts.values())
@@ -35,15 +36,6 @@ def ready(request: HttpRequest) -> HttpResponse:
         {"status": "ready" if is_ready else "not ready", "parts": parts},
         status=200 if is_ready else 503,
     )
-
-
-def _ask_database() -> None:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except Error:
-        connection.close()
-        raise
 
 
 def _trouble(ask: Callable[[], None]) -> str:

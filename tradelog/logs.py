@@ -41,7 +41,10 @@ def configuration(*, level: str, lines: str) -> dict[str, Any]:
                 "foreign_pre_chain": _ON_EVERY_LINE,
             }
         },
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "handlers": {
+            "console": {"class": "logging.StreamHandler", "formatter": "line"},
+            "nowhere": {"class": "logging.NullHandler"},
+        },
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
             # Without the handler it has by itself, whose lines may hold a token.
@@ -51,6 +54,10 @@ def configuration(*, level: str, lines: str) -> dict[str, Any]:
             "psycopg.pool": {"level": "ERROR"},
             # At DEBUG it tells what was said to the server, the log-in included.
             "imapclient": {"level": "WARNING"},
+            # They tell the addresses they send to, which hold passwords; what became of a
+            # notice is told by watch.
+            "apprise": {"level": "CRITICAL", "handlers": ["nowhere"], "propagate": False},
+            "urllib3": {"level": "CRITICAL", "handlers": ["nowhere"], "propagate": False},
         },
     }
 

@@ -14,6 +14,7 @@ import deadline
 from tradelog.overview_filters import Filters
 from tradelog.verdict import Verdict, verdict
 from wal.backlog import Backlog, backlog
+from watch.models import Alarm, Rule
 from webhooks.models import WebhookLog
 from webhooks.traffic import Asked, Traffic, recent_faults, traffic
 
@@ -90,11 +91,28 @@ def alerts_shown(
             backlog=waiting,
             discrepancies=discrepancies,
             differing_url=differing_url,
+            alarms=_alarms(asked),
             asked=asked,
             parking=timedelta(seconds=settings.PARK_SECONDS),
             now=now,
         ),
     )
+
+
+#: What is watched and not judged here.
+_WATCHED: Final = (Rule.SILENCE, Rule.RECONCILIATION)
+
+
+def _alarms(asked: Asked) -> list[Alarm]:
+    """Those that fire; none where the log's database, which has them, cannot be read."""
+    alarms = Alarm.objects.filter(cleared_at=None, rule__in=_WATCHED)
+    if asked.strategy:
+        alarms = alarms.filter(strategy=asked.strategy)
+    try:
+        with deadline.within(_PATIENCE_SECONDS):
+            return list(alarms.order_by("id"))
+    except Error:
+        return []
 
 
 def _backlog(asked: Asked) -> Backlog | None:

@@ -98,6 +98,7 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
 METRICS_ALLOWED_IPS: list[str] = env.list("METRICS_ALLOWED_IPS", default=[])
 #: How many strategies have series of their own; the others are summed up.
 METRICS_STRATEGIES = env.int("METRICS_STRATEGIES", default=100)
+
 # --- The mailbox -------------------------------------------------------------
 
 #: imaps://user:password@host/folder: where TradingView's alert mails are read from; empty: nowhere.
@@ -121,6 +122,30 @@ MAILBOX_INTERVAL_SECONDS = env.float("MAILBOX_INTERVAL_SECONDS", default=10)
 MAILBOX_MAX_DAYS = env.int("MAILBOX_MAX_DAYS", default=3)
 #: Bytes a mail may have: TradingView's words and HTML come on top of the message.
 MAILBOX_MAX_BYTES = 256 * 1024
+
+# --- Alarms ------------------------------------------------------------------
+
+#: Where alarms are told: Apprise URLs, comma-separated. They hold passwords.
+ALERT_URLS = env.str("ALERT_URLS", default="")
+#: How often the server looks; 0: it does not.
+ALERT_EVERY_SECONDS = env.float("ALERT_EVERY_SECONDS", default=30)
+#: An alarm that goes on is told again after so long; 0: never.
+ALERT_REMINDER_HOURS = env.float("ALERT_REMINDER_HOURS", default=12)
+#: Whether entries, exits and reversals are told; a strategy can say otherwise.
+ALERT_TRADES = env.bool("ALERT_TRADES", default=False)
+#: How far back alerts are judged.
+ALERT_WINDOW_MINUTES = env.float("ALERT_WINDOW_MINUTES", default=60)
+#: The share of a strategy's alerts, from 0 to 1, that fail or are rejected.
+ALERT_FAILURE_RATE = env.float("ALERT_FAILURE_RATE", default=0.1)
+#: Within which 95 % of alerts have had their effect.
+ALERT_DELAY_SECONDS = env.float("ALERT_DELAY_SECONDS", default=10)
+#: How long an alert may wait in the log, and how many may.
+ALERT_WAITING_SECONDS = env.float("ALERT_WAITING_SECONDS", default=60)
+ALERT_BACKLOG = env.int("ALERT_BACKLOG", default=100)
+#: A strategy is silent after so many times its longest usual gap; 0: never.
+ALERT_SILENCE_FACTOR = env.float("ALERT_SILENCE_FACTOR", default=1.5)
+#: How often everything is reconciled; 0: never.
+ALERT_RECONCILE_HOURS = env.float("ALERT_RECONCILE_HOURS", default=24)
 
 # --- Databases ---------------------------------------------------------------
 
@@ -268,6 +293,7 @@ INSTALLED_APPS = [
     "trades",
     "positions",
     "webhooks",
+    "watch",
 ]
 
 MIDDLEWARE = [

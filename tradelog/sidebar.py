@@ -20,6 +20,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             _rows("Alerts", "notifications", "webhooks.webhooklog"),
             _rows("Write-ahead log", "receipt_long", "wal.entry"),
             _rows("Strategies", "psychology", "trades.strategy"),
+            _rows("Alarms", "warning", "watch.alarm"),
         ],
         "Tools": [
             _page("Alert builder", "build", "alert-builder"),
@@ -32,6 +33,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             _rows("Imports", "upload_file", "trades.importbatch"),
             _rows("Reconciliations", "rule", "positions.reconciliation"),
             _rows("Refused alerts", "block", "wal.refusal"),
+            _rows("Notices", "outgoing_mail", "watch.notice"),
         ],
     }
     return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -11,9 +11,10 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from tradelog.figures import age
+from audit.shown import age
 from wal.backlog import Backlog
 from wal.models import EntryStatus
+from watch.models import Alarm
 from webhooks.models import LogStatus
 from webhooks.traffic import Asked, Traffic
 
@@ -53,11 +54,12 @@ def verdict(
     backlog: Backlog | None,
     discrepancies: int,
     differing_url: str,
+    alarms: Sequence[Alarm],
     asked: Asked,
     parking: timedelta,
     now: datetime,
 ) -> Verdict:
-    """Judge the alerts that were asked for, what waits now, and the trades shown.
+    """Judge the alerts that were asked for, what waits now, the trades shown, and these alarms.
 
     Without a backlog the log cannot be read. `differing_url` shows the trades whose P&L
     differs from the reported one. `parking` is how long an exit may wait for
@@ -66,6 +68,7 @@ def verdict(
     remarks = [
         *_of_log(backlog, parking=parking, now=now),
         *_of_alerts(traffic, asked),
+        *_of_alarms(alarms),
         *_of_trades(discrepancies, differing_url),
     ]
     remarks.sort(key=lambda remark: remark.severity is not Severity.TROUBLE)
@@ -94,10 +97,7 @@ def _of_log(backlog: Backlog | None, *, parking: timedelta, now: datetime) -> It
             "it cannot be written, alerts are not accepted",
         )
         return
-    for waiting in backlog.waiting:
-        patience = parking + _SOON if waiting.status is EntryStatus.PARKED else _SOON
-        if waiting.oldest is None or now - waiting.oldest <= patience:
-            continue
+    for waiting in backlog.overdue(now, soon=_SOON, parking=parking):
         words = {
             EntryStatus.PENDING: "in the log for its effect",
             EntryStatus.PROCESSING: "in the log, taken up and not finished",
@@ -106,8 +106,7 @@ def _of_log(backlog: Backlog | None, *, parking: timedelta, now: datetime) -> It
         waits = "waits" if waiting.entries == 1 else "wait, the oldest"
         yield Remark(
             Severity.TROUBLE,
-            f"{_number(waiting.entries, 'alert')} {waits} since "
-            f"{age(now - waiting.oldest)} {words}",
+            f"{_number(waiting.entries, 'alert')} {waits} since {age(now - waiting.since)} {words}",
             _list("wal_entry", status__exact=waiting.status),
         )
     if backlog.refused:
@@ -146,6 +145,12 @@ def _of_alerts(traffic: Traffic, asked: Asked) -> Iterator[Remark]:
             f"{'its webhook was' if traffic.via_mail == 1 else 'their webhooks were'} missed",
             _alerts(asked, via_mail__exact=1),
         )
+
+
+def _of_alarms(alarms: Sequence[Alarm]) -> Iterator[Remark]:
+    for alarm in alarms:
+        url = reverse("admin:watch_alarm_change", args=[alarm.pk])
+        yield Remark(Severity.TROUBLE, alarm.text.removesuffix("."), url)
 
 
 def _of_trades(discrepancies: int, url: str) -> Iterator[Remark]:

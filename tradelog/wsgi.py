@@ -1,4 +1,4 @@
-"""The WSGI application, and the threads beside it: one drains the log, one reads mail."""
+"""The WSGI application, and the threads beside it: they drain the log, keep watch, read mail."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradelog.settings")
 application = get_wsgi_application()
 
 from wal import journal  # noqa: E402  (the apps must be loaded)
+from watch.watching import start_watching  # noqa: E402
 from webhooks.draining import start_draining  # noqa: E402
 from webhooks.mail.following import start_reading_mail  # noqa: E402
 
 _stop_draining = start_draining()
 _stop_reading_mail = start_reading_mail() if settings.MAILBOX_URL else None
+_stop_watching = start_watching()
 
 
 def leave() -> None:
@@ -25,3 +27,4 @@ def leave() -> None:
         _stop_reading_mail()
     _stop_draining()
     journal.release_own()
+    _stop_watching()

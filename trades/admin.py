@@ -32,7 +32,22 @@ class StrategyAdmin(ShownAdmin):
     list_filter = (flagged("enabled"),)
     list_filter_submit = True
     search_fields = ("name",)
-    fields = ("name", "enabled", "default_quantity", "point_value", "since", "leads_to")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    "enabled",
+                    "default_quantity",
+                    "point_value",
+                    "since",
+                    "leads_to",
+                )
+            },
+        ),
+        ("Alarms", {"fields": ("muted", "silence_hours", "failure_rate", "tell_trades")}),
+    )
     readonly_fields = ("since", "leads_to")
     when_empty = "trades/no_strategies.html"
 

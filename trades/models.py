@@ -31,6 +31,32 @@ class Strategy(models.Model):
             "Empty: the built-in table of futures by symbol, and 1 for everything else."
         ),
     )
+    muted = models.BooleanField(default=False, help_text="No alarm is raised about it.")
+    silence_hours = models.PositiveIntegerField(
+        "silent after",
+        null=True,
+        blank=True,
+        help_text=(
+            "Hours without an alert after which an alarm is raised. "
+            "Empty: by how often it usually sends one; 0: never."
+        ),
+    )
+    failure_rate = models.DecimalField(
+        max_digits=4,
+        decimal_places=3,
+        null=True,
+        blank=True,
+        help_text=(
+            "The share of its alerts, from 0 to 1, that may be refused before an alarm is raised. "
+            "Empty: as ALERT_FAILURE_RATE says."
+        ),
+    )
+    tell_trades = models.BooleanField(
+        "tell its trades",
+        null=True,
+        blank=True,
+        help_text="A message for each entry, exit and reversal. Unknown: as ALERT_TRADES says.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -44,6 +70,10 @@ class Strategy(models.Model):
             models.CheckConstraint(
                 condition=Q(point_value__isnull=True) | Q(point_value__gt=0),
                 name="strategy_point_value_positive",
+            ),
+            models.CheckConstraint(
+                condition=Q(failure_rate__isnull=True) | Q(failure_rate__range=(0, 1)),
+                name="strategy_failure_rate_is_a_share",
             ),
         ]
 

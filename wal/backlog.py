@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Count, Min
 
@@ -20,6 +20,12 @@ class Waiting:
     entries: int
     #: UTC; None where there are none.
     oldest: datetime | None
+
+    @property
+    def since(self) -> datetime:
+        """UTC; when the oldest came. There must be one."""
+        assert self.oldest is not None
+        return self.oldest
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,18 @@ class Backlog:
     def oldest(self) -> datetime | None:
         """UTC; when the oldest of them came."""
         return min((each.oldest for each in self.waiting if each.oldest), default=None)
+
+    def overdue(self, now: datetime, *, soon: timedelta, parking: timedelta) -> tuple[Waiting, ...]:
+        """The states whose oldest entry waits longer than `soon`: held up by something.
+
+        `parking` is how long an exit may wait for its entry on top of that.
+        """
+        patience = {EntryStatus.PARKED: parking + soon}
+        return tuple(
+            each
+            for each in self.waiting
+            if each.oldest and now - each.oldest > patience.get(each.status, soon)
+        )
 
 
 def waiting() -> tuple[Waiting, ...]:

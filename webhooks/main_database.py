@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from circuitbreaker import CircuitBreaker
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import Error, InterfaceError, OperationalError, connection
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -105,6 +105,16 @@ def transact(work: Callable[[], T]) -> T:
 def _timed(work: Callable[[], T]) -> T:
     with metering.main_transaction.time():
         return work()
+
+
+def ask(patience: float) -> None:
+    """Ask the database for its answer within so many seconds; raises what asking raises."""
+    try:
+        with deadline.within(patience), connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Error:
+        connection.close()
+        raise
 
 
 def _check_health() -> None:

@@ -63,6 +63,23 @@ class Hour:
 
 
 @dataclass(frozen=True, slots=True)
+class StrategyTraffic:
+    """The alerts of one strategy."""
+
+    #: Its name; "" for those nobody can read.
+    strategy: str
+    alerts: int
+    failed: int
+    rejected: int
+    drifted: int
+
+    @property
+    def refused(self) -> int:
+        """Those without an effect for good."""
+        return self.failed + self.rejected
+
+
+@dataclass(frozen=True, slots=True)
 class Latency:
     """From the receipt of a webhook until it was processed, at most so long for 50, 95, 99 %."""
 
@@ -108,26 +125,44 @@ class Traffic:
 def traffic(asked: Asked, zone: tzinfo) -> Traffic:
     """Sum up these alerts; hours are those of the zone's clocks."""
     alerts = _asked_for(asked)
-    quarters = (
+    quarters: Any = (
         alerts.annotate(begins=_QuarterOfAnHour("received_at"))
         .values("begins")
-        .annotate(
-            alerts=Count("id"),
-            failed=Count("id", filter=Q(status=LogStatus.FAILED)),
-            rejected=Count("id", filter=Q(status=LogStatus.REJECTED)),
-            drifted=Count("id", filter=Q(drift=True)),
-            via_mail=Count("id", filter=Q(via_mail=True)),
-        )
+        .annotate(**_COUNTED, via_mail=Count("id", filter=Q(via_mail=True)))
         .order_by("begins")
     )
+    return Traffic(
+        hours=_by_hour([Hour(**row) for row in quarters], zone),
+        latency=_latency(alerts),
+    )
+
+
+def latency(asked: Asked) -> Latency | None:
+    """How long these alerts took; None where none was processed."""
+    return _latency(_asked_for(asked))
+
+
+def traffic_by_strategy(asked: Asked) -> list[StrategyTraffic]:
+    """What these alerts came to, by strategy's name."""
+    rows: Any = _asked_for(asked).values("strategy").annotate(**_COUNTED).order_by("strategy")
+    return [StrategyTraffic(**row) for row in rows]
+
+
+#: What is counted of alerts, whatever they are grouped by.
+_COUNTED: Final[dict[str, Any]] = {
+    "alerts": Count("id"),
+    "failed": Count("id", filter=Q(status=LogStatus.FAILED)),
+    "rejected": Count("id", filter=Q(status=LogStatus.REJECTED)),
+    "drifted": Count("id", filter=Q(drift=True)),
+}
+
+
+def _latency(alerts: QuerySet[WebhookLog]) -> Latency | None:
     took = ExpressionWrapper(F("processed_at") - F("received_at"), DurationField())
     # A mail waits for its webhook on purpose.
     processed = alerts.filter(status=LogStatus.PROCESSED, via_mail=False)
     percentiles = processed.aggregate(found=_Percentiles(took))["found"]
-    return Traffic(
-        hours=_by_hour([Hour(**row) for row in quarters], zone),
-        latency=Latency(*percentiles) if percentiles else None,
-    )
+    return Latency(*percentiles) if percentiles else None
 
 
 def _by_hour(quarters: list[Hour], zone: tzinfo) -> tuple[Hour, ...]:

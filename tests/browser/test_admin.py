@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db.models import Model
 from django.urls import reverse
 from playwright.sync_api import Browser, Locator, Page, expect
+from pytest_django import Settings
 
 from positions.models import Lot, Reconciliation
 from tests.browser.conftest import Tab
@@ -19,15 +20,17 @@ from tests.factories import RefusalFactory, StrategyFactory
 from tests.server import Server
 from trades.models import Strategy, Trade
 from wal.models import Entry, Refusal
+from watch.models import Alarm, Notice
+from watch.watching import Watch
 from webhooks.models import WebhookLog
 
 LISTED: list[type[Model]] = [
-    Trade, Lot, WebhookLog, Entry, Strategy, User, Reconciliation, Refusal,
+    Trade, Lot, WebhookLog, Entry, Strategy, User, Reconciliation, Refusal, Alarm, Notice,
 ]  # fmt: skip
 
 
 @pytest.fixture
-def rows(server: Server) -> None:
+def rows(server: Server, settings: Settings) -> None:
     """One row or more of everything, with what does not fit easily."""
     wide: dict[str, Any] = {"strategy": "A strategy with quite a long name", "symbol": "NYMEX:CL1!"}
     for order_id, fields in enumerate(
@@ -46,6 +49,8 @@ def rows(server: Server) -> None:
     Reconciliation.objects.create(
         strategy=StrategyFactory(), symbol="BTC", findings=[{"a": 1}], before={}, after={}
     )
+    settings.ALERT_URLS = "json://127.0.0.1:1/nobody-listens"
+    Watch().look()
 
 
 def page_of(model: type[Model], page: str = "changelist", *arguments: object) -> str:

@@ -46,6 +46,8 @@ def test_good_settings_pass() -> None:
         ("MAILBOX_URL", "mail.example", "tradelog.E005"),
         ("MAILBOX_AUTHSERV_ID", "mx.example", "tradelog.E005"),
         ("MAILBOX_RECIPIENTS", ["trader@example.org"], "tradelog.E005"),
+        ("ALERT_URLS", "json://localhost:1,nosuch://its-password", "tradelog.W004"),
+        ("ALERT_FAILURE_RATE", 10, "tradelog.W005"),
     ],
 )
 def test_bad_settings_are_told(settings: Settings, setting: str, value: Any, expected: str) -> None:
@@ -62,6 +64,7 @@ def test_bad_settings_are_told(settings: Settings, setting: str, value: Any, exp
         ("WEBHOOK_ALLOWED_IPS", ["52.89.214.238", " 10.0.0.1/8", "2001:db8::/32", ""]),
         ("WEBHOOK_RATE", "100/10s"),
         ("WEBHOOK_RATE", "5/"),
+        ("ALERT_URLS", "json://localhost:1 , mailto://me:pw@example.com?to=a@b.com,c@d.com,"),
     ],
 )
 def test_unusual_settings_pass(settings: Settings, setting: str, value: Any) -> None:
@@ -93,6 +96,12 @@ def test_a_mailbox_whose_senders_are_not_checked_is_a_choice(settings: Settings)
     assert list(found()) == ["tradelog.E005"]
     settings.MAILBOX_CHECK_SENDER = False
     assert list(found()) == ["tradelog.W003"]
+
+
+def test_a_receivers_password_is_not_printed(settings: Settings) -> None:
+    settings.ALERT_URLS = "its-password://x,json://localhost:1"
+    assert "Entry 1 of ALERT_URLS" in found()["tradelog.W004"]
+    assert "its-password" not in found()["tradelog.W004"]
 
 
 def test_sqlite_is_refused_with_the_reason(tmp_path: Path) -> None:

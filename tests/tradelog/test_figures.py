@@ -96,7 +96,7 @@ def test_nothing_is_a_dash() -> None:
     ],
 )
 def test_ages(seconds: float, written: str) -> None:
-    assert figures.age(timedelta(seconds=seconds)) == written
+    assert shown.age(timedelta(seconds=seconds)) == written
 
 
 @pytest.mark.parametrize(

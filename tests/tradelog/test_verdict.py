@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tradelog.verdict import Severity, Verdict, verdict
 from wal.backlog import Backlog, Waiting
 from wal.models import EntryStatus
+from watch.models import Alarm
 from webhooks.traffic import Asked, Hour, Traffic
 
 NOW = datetime(2026, 3, 12, 15, tzinfo=UTC)
@@ -39,6 +41,7 @@ def judge(
     via_mail: int = 0,
     backlog: Backlog | None = NOTHING_WAITS,
     discrepancies: int = 0,
+    alarms: Sequence[Alarm] = (),
     asked: Asked = WEEK,
 ) -> Verdict:
     return verdict(
@@ -46,6 +49,7 @@ def judge(
         backlog=backlog,
         discrepancies=discrepancies,
         differing_url="/admin/trades/trade/?discrepancy=yes",
+        alarms=alarms,
         asked=asked,
         parking=timedelta(seconds=60),
         now=NOW,
@@ -118,6 +122,17 @@ def test_what_came_by_mail_alone_is_counted_and_not_lost() -> None:
     (remark,) = judged.remarks
     assert remark.text == "2 alerts came by mail alone: their webhooks were missed"
     assert remark.url == "/admin/webhooks/webhooklog/?via_mail__exact=1&is_test__exact=0"
+
+
+def test_what_is_watched_beside_is_said() -> None:
+    alarm = Alarm(pk=7, rule="silence", strategy="Alpha", text="Alpha is silent. Look there.")
+    judged = judge(9, alarms=[alarm])
+    assert judged.severity is Severity.TROUBLE
+    (remark,) = judged.remarks
+    assert (remark.text, remark.url) == (
+        "Alpha is silent. Look there",
+        "/admin/watch/alarm/7/change/",
+    )
 
 
 def test_a_log_that_cannot_be_read_is_trouble() -> None:

@@ -18,7 +18,7 @@ for write in (
     shown.exact,
     figures.percent,
     figures.ratio,
-    figures.age,
+    shown.age,
     figures.latency,
 ):
     register.filter(write.__name__, write)

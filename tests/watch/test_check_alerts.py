@@ -1,0 +1,119 @@
+"""`manage.py check_alerts`, as a user, a script and cron see it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from chores import sole
+from tests.factories import RefusalFactory
+from tests.server import ROOT, databases_of_this_run
+from tests.watch.receiving import Receiver
+from watch.models import Alarm
+from watch.watching import CHORE
+
+
+def check(*options: str) -> tuple[int, str]:
+    """Its exit status and what it prints."""
+    out = StringIO()
+    try:
+        call_command("check_alerts", *options, stdout=out, stderr=StringIO())
+    except SystemExit as end:
+        return int(end.code or 0), out.getvalue()
+    return 0, out.getvalue()
+
+
+def refuse() -> None:
+    RefusalFactory(refused_at=datetime.now(UTC))
+
+
+def test_all_is_well(databases: None) -> None:
+    assert check() == (0, "Everything is as it should be.\n")
+    status, told = check("--format", "json")
+    assert (status, json.loads(told)) == (0, {"firing": [], "clean": True})
+
+
+def test_something_is_not(databases: None, receiver: Receiver) -> None:
+    refuse()
+    status, told = check()
+    assert status == 1
+    assert "Alerts with a valid token were refused by rate once" in " ".join(told.split())
+    assert told.endswith("1 thing not as it should be; 1 told.\n")
+    assert len(receiver.taken()) == 1
+    status, told = check("--format", "json")
+    (firing,) = json.loads(told)["firing"]
+    assert (status, firing["rule"], firing["strategy"]) == (1, "rate", "")
+    assert firing["since"] == Alarm.objects.get().fired_at.isoformat()
+    assert receiver.taken() == []
+
+
+def test_nobody_is_told(databases: None, settings: Settings) -> None:
+    settings.ALERT_URLS = ""
+    refuse()
+    status, told = check()
+    assert status == 1
+    assert "nobody is told: ALERT_URLS is empty" in told
+
+
+def test_beside_a_server_it_only_shows(databases: None, receiver: Receiver) -> None:
+    refuse()
+    with sole(CHORE) as is_ours:
+        assert is_ours()
+        status, told = check()
+    assert status == 1 and "refused by rate" in told
+    assert receiver.taken() == []
+    assert not Alarm.objects.exists()
+
+
+def test_a_test_message_to_each(receiver: Receiver, settings: Settings) -> None:
+    settings.ALERT_URLS = f"{receiver.url}, nosuch://x, json://127.0.0.1:1"
+    status, told = check("--test")
+    assert status == 1
+    assert told.splitlines() == [
+        "entry 2 of ALERT_URLS: cannot be read",
+        "json, entry 1 of ALERT_URLS: delivered",
+        "json, entry 3 of ALERT_URLS: not delivered: it could not be reached, or refused",
+    ]
+    assert [heard.title for heard in receiver.taken()] == ["tradelog: a test"]
+    settings.ALERT_URLS = receiver.url
+    assert check("--test") == (0, "json, entry 1 of ALERT_URLS: delivered\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "urls"),
+    [(["--test"], ""), (["--follow", "--format", "json"], "json://x")],
+)
+def test_usage(databases: None, settings: Settings, options: list[str], urls: str) -> None:
+    settings.ALERT_URLS = urls
+    with pytest.raises(CommandError) as error:
+        check(*options)
+    assert error.value.returncode == 2
+
+
+def test_it_follows(databases: None, receiver: Receiver) -> None:
+    environment: dict[str, Any] = {
+        **os.environ, **databases_of_this_run(), "ALERT_URLS": receiver.url,
+        "ALERT_EVERY_SECONDS": "0.1",
+    }  # fmt: skip
+    with subprocess.Popen(
+        [sys.executable, "manage.py", "check_alerts", "--follow"], cwd=ROOT, env=environment,
+        stdout=subprocess.PIPE, text=True,
+    ) as following:  # fmt: skip
+        try:
+            refuse()
+            (heard,) = receiver.wait_for(1)
+            assert heard.title == "tradelog: refused by rate"
+            assert following.stdout is not None
+            assert "UTC: alarm: Alerts with a valid token" in following.stdout.readline()
+        finally:
+            following.terminate()
+            following.wait(timeout=20)

@@ -1,0 +1,291 @@
+"""Each rule from quiet to firing to over, heard by a real receiver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connections
+from pytest_django import Settings
+
+from tests.factories import (
+    EntryFactory,
+    RefusalFactory,
+    StrategyFactory,
+    TradeFactory,
+    WebhookLogFactory,
+)
+from tests.watch.receiving import Receiver
+from trades.models import Strategy, Trade
+from wal.models import Entry
+from watch.models import Alarm, Rule
+from watch.watching import Watch
+from webhooks.models import WebhookLog
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def log(minutes_ago: float = 5, *, number: int = 1, took: float = 0.1, **fields: object) -> Any:
+    """Alerts of Alpha, received so long ago."""
+    received = NOW - minutes_ago * MINUTE
+    return WebhookLogFactory.create_batch(
+        number,
+        **{
+            "strategy": "Alpha",
+            "status": "processed",
+            "received_at": received,
+            "processed_at": received + timedelta(seconds=took),
+            **fields,
+        },
+    )
+
+
+def later(watch: Watch, since: timedelta) -> None:
+    """Two looks: the first finds nothing, the second has found nothing for a while."""
+    watch.look(NOW + since)
+    watch.look(NOW + since + 3 * MINUTE)
+
+
+@dataclass
+class Case:
+    rule: Rule
+    #: What is well, just so.
+    well: Callable[[], object]
+    #: What makes it fire.
+    wrong: Callable[[], object]
+    #: What the message says.
+    says: str
+    #: What ends it; without it, only that time passes.
+    mend: Callable[[], object] = lambda: None
+    strategy: str = ""
+    after: timedelta = 2 * HOUR
+
+
+CASES = [
+    Case(
+        Rule.WAITING,
+        lambda: EntryFactory(received_at=NOW - timedelta(seconds=59)),
+        lambda: EntryFactory(received_at=NOW - timedelta(seconds=300)),
+        "2 alerts wait in the log, the oldest since 5 min.",
+        mend=lambda: Entry.objects.update(status="completed", settled_at=NOW),
+        after=MINUTE,
+    ),
+    Case(
+        Rule.BACKLOG,
+        lambda: EntryFactory.create_batch(100, received_at=NOW),
+        lambda: EntryFactory(received_at=NOW),
+        "101 alerts wait in the log for their effect, more than 100.",
+        mend=lambda: Entry.objects.update(status="completed", settled_at=NOW),
+        after=MINUTE,
+    ),
+    Case(
+        Rule.DELAY,
+        lambda: log(number=39, took=10),
+        lambda: log(number=5, took=75),
+        "it took more than 1 min 15 s for one in twenty in the last 1 h.",
+    ),
+    Case(
+        Rule.FAILURES,
+        lambda: (log(number=9), log(status="failed")),
+        lambda: log(status="rejected"),
+        "2 of 11 alerts of Alpha were refused in the last 1 h: 1 failed, 1 rejected.",
+        strategy="Alpha",
+    ),
+    Case(
+        Rule.DRIFT,
+        lambda: log(61, drift=True),
+        lambda: log(59, drift=True),
+        "1 alert of Alpha drifted in the last 1 h",
+        strategy="Alpha",
+    ),
+    Case(
+        Rule.DISCREPANCY,
+        TradeFactory,
+        lambda: TradeFactory(pnl_reported=Decimal(3), pnl_discrepancy=Decimal(2)),
+        "1 trade of Alpha in the last 1 h has another P&L than the alert reported.",
+        strategy="Alpha",
+    ),
+    Case(
+        Rule.RATE,
+        lambda: RefusalFactory(refused_at=NOW - 61 * MINUTE),
+        lambda: RefusalFactory.create_batch(2, refused_at=NOW - 59 * MINUTE),
+        "refused by rate 2 times in the last 1 h",
+    ),
+    Case(
+        Rule.SILENCE,
+        lambda: (Strategy.objects.update(silence_hours=5), log(5 * 60)),
+        lambda: WebhookLog.objects.update(received_at=NOW - 301 * MINUTE),
+        "Alpha has sent no alert for 5 h 1 min (more than the 5 h set for it",
+        mend=lambda: log(-60),
+        strategy="Alpha",
+        after=HOUR,
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.rule.value)
+def test_quiet_firing_over(databases: None, receiver: Receiver, case: Case) -> None:
+    StrategyFactory()
+    case.well()
+    Trade.objects.update(created_at=NOW - MINUTE)
+    Watch().look(NOW)
+    assert receiver.taken() == []
+
+    # Another process each time: what is told once is known from the tables.
+    case.wrong()
+    Trade.objects.update(created_at=NOW - MINUTE)
+    Watch().look(NOW)
+    (heard,) = receiver.taken()
+    assert case.says in heard.text
+    alarm = Alarm.objects.get()
+    assert (alarm.rule, alarm.strategy, alarm.cleared_at) == (case.rule, case.strategy, None)
+    Watch().look(NOW + timedelta(seconds=30))
+    assert receiver.taken() == []
+
+    case.mend()
+    later(Watch(), case.after)
+    (heard,) = receiver.taken()
+    name = Rule(case.rule).label
+    assert heard.title == f"tradelog: over: {name}" + (f" of {case.strategy}" * bool(case.strategy))
+    alarm.refresh_from_db()
+    assert alarm.cleared_at == NOW + case.after + 3 * MINUTE
+
+
+def test_what_does_not_add_up_is_found_at_an_interval_of_its_own(
+    watch: Watch, receiver: Receiver, settings: Settings
+) -> None:
+    settings.ALERT_RECONCILE_HOURS = 24
+    watch.look(NOW)
+    orphan = TradeFactory(created_at=NOW)
+    watch.look(NOW + HOUR)
+    assert receiver.taken() == [], "it was reconciled an hour ago"
+    watch.look(NOW + 25 * HOUR)
+    (heard,) = receiver.taken()
+    assert heard.title == "tradelog: does not add up of Alpha"
+    assert f"Trade {orphan.pk} (long 1 BINANCE:BTCUSDT, P&L 1 USD) comes from no position." in (
+        heard.text
+    )
+    Trade.objects.all().delete()
+    watch.look(NOW + 25 * HOUR + 30 * MINUTE)
+    assert Alarm.objects.get().quiet_since is None, "nobody has looked again"
+    later(watch, 26 * HOUR + MINUTE)
+    assert receiver.taken() == [], "it is looked at once an hour while it fires"
+    watch.look(NOW + 27 * HOUR + 10 * MINUTE)
+    assert [heard.title for heard in receiver.taken()] == [
+        "tradelog: over: does not add up of Alpha"
+    ]
+
+
+def test_a_reconciliation_that_fails_is_told_and_the_others_are_asked(
+    watch: Watch, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise ValueError("a row nobody expected")
+
+    monkeypatch.setattr("watch.facts.find", fail)
+    RefusalFactory(refused_at=NOW)
+    watch.look(NOW + MINUTE, reconcile=True)
+    (heard,) = receiver.taken()
+    assert "Reconciling failed (ValueError)" in heard.text
+    assert "refused by rate once" in heard.text
+
+
+@contextmanager
+def without_table(alias: str, table: str) -> Iterator[None]:
+    with connections[alias].cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO elsewhere")
+    try:
+        yield
+    finally:
+        with connections[alias].cursor() as cursor:
+            cursor.execute(f"ALTER TABLE elsewhere RENAME TO {table}")
+
+
+def test_a_main_database_out_of_reach(watch: Watch, receiver: Receiver) -> None:
+    log(status="failed")
+    StrategyFactory()
+    watch.look(NOW)
+    assert [heard.title for heard in receiver.taken()] == ["tradelog: alerts refused of Alpha"]
+    with without_table("default", "webhook_logs"):
+        watch.look(NOW + MINUTE)
+        (heard,) = receiver.taken()
+        assert heard.title == "tradelog: main database out of reach"
+        assert "Alerts are taken and wait in the log until it is back" in heard.text
+        # Another process, which knows only what is written, tells it no second time; and
+        # what cannot be judged without the database goes on.
+        Watch().look(NOW + 3 * HOUR)
+        Watch().look(NOW + 4 * HOUR)
+        assert receiver.taken() == []
+    later(watch, 5 * HOUR)
+    (heard,) = receiver.taken()
+    assert heard.title == "tradelog: over: alerts refused of Alpha and 1 more"
+
+
+def test_a_log_that_cannot_be_read(watch: Watch, receiver: Receiver) -> None:
+    with without_table("wal", "webhook_wal"):
+        watch.look(NOW)
+        (heard,) = receiver.taken()
+        assert heard.title == "tradelog: write-ahead log out of reach"
+    later(watch, MINUTE)
+    assert [heard.title for heard in receiver.taken()] == [
+        "tradelog: over: write-ahead log out of reach"
+    ]
+
+
+def test_without_its_tables_the_watch_goes_on_from_memory(watch: Watch, receiver: Receiver) -> None:
+    RefusalFactory(refused_at=NOW)
+    watch.look(NOW + MINUTE)
+    assert len(receiver.taken()) == 1
+    with without_table("wal", "alarms"), without_table_of_log():
+        for minutes in (2, 3, 4):
+            watch.look(NOW + minutes * MINUTE)
+        assert [heard.title for heard in receiver.taken()] == [
+            "tradelog: write-ahead log out of reach"
+        ]
+    later(watch, 3 * HOUR)
+    assert len(receiver.taken()) == 1
+    assert not Alarm.objects.filter(cleared_at=None).exists()
+    assert sorted(Alarm.objects.values_list("rule", flat=True)) == ["log", "rate"]
+
+
+@contextmanager
+def without_table_of_log() -> Iterator[None]:
+    with connections["wal"].cursor() as cursor:
+        cursor.execute("ALTER TABLE webhook_wal RENAME TO log_elsewhere")
+    try:
+        yield
+    finally:
+        with connections["wal"].cursor() as cursor:
+            cursor.execute("ALTER TABLE log_elsewhere RENAME TO webhook_wal")
+
+
+def test_a_strategy_says_otherwise(watch: Watch, receiver: Receiver, settings: Settings) -> None:
+    strategy = StrategyFactory(failure_rate=Decimal("0.5"))
+    log(number=5)
+    log(number=5, status="failed")
+    log(drift=True, strategy="Beta", number=1)
+    StrategyFactory(name="Beta", muted=True)
+    StrategyFactory(name="Gone", enabled=False, silence_hours=1)
+    watch.look(NOW)
+    assert receiver.taken() == []
+    strategy.failure_rate = Decimal("0.4")
+    strategy.save()
+    watch.look(NOW)
+    assert [heard.title for heard in receiver.taken()] == ["tradelog: alerts refused of Alpha"]
+
+
+def test_alerts_that_nobody_can_read_are_counted_too(watch: Watch, receiver: Receiver) -> None:
+    log(strategy="", status="rejected")
+    watch.look(NOW)
+    (heard,) = receiver.taken()
+    assert (
+        "1 alert whose strategy cannot be read was refused in the last 1 h: 0 failed, 1 rejected."
+        in heard.text
+    )

@@ -1,0 +1,105 @@
+"""Who is told: the services that ALERT_URLS names, reached by Apprise.
+
+Apprise URLs hold passwords. Nothing here tells one: a receiver is called by its kind and its
+place in the setting, and is known in the tables by a keyed hash.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from django.conf import settings
+from django.utils.crypto import salted_hmac
+
+if TYPE_CHECKING:
+    from apprise import NotifyBase
+
+#: URLs may hold commas themselves (mailto://…?to=one,other), so one is a comma before a URL.
+_BETWEEN: Final = re.compile(r"[\s,]+(?=[a-zA-Z0-9]+://)")
+
+_HTTP_STATUS: Final = re.compile(r"error=(\d{3})\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """One entry of ALERT_URLS that can be read."""
+
+    #: From 1 on.
+    place: int
+    #: As Apprise calls the service: mailto, tgram, discord.
+    kind: str
+    #: The same as long as its URL is.
+    key: str
+    url: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.kind}, entry {self.place} of ALERT_URLS"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What somebody is told; plain text."""
+
+    title: str
+    body: str
+
+
+def receivers() -> list[Receiver]:
+    """Those that can be read, each once."""
+    found: dict[str, Receiver] = {}
+    for place, url in enumerate(_urls(), 1):
+        if (kind := _kind(url)) is not None:
+            key = salted_hmac("watch.receivers", url).hexdigest()[:16]
+            found.setdefault(key, Receiver(place, kind, key, url))
+    return list(found.values())
+
+
+def unreadable() -> list[int]:
+    """The places in ALERT_URLS, from 1 on, of what is no URL of a service Apprise knows."""
+    return [place for place, url in enumerate(_urls(), 1) if _service(url) is None]
+
+
+def send(receiver: Receiver, message: Message) -> str:
+    """Tell somebody something: "" once the service has taken it, else why not.
+
+    What is returned holds no address and no password. Raises nothing.
+    """
+    from apprise import LogCapture
+
+    try:
+        service = _service(receiver.url)
+        if service is None:
+            return "its URL cannot be read"
+        # What Apprise has to say may hold the URL; only the status is taken from it.
+        with LogCapture(level=logging.WARNING) as said:  # type: ignore[no-untyped-call]
+            if service.notify(body=message.body, title=message.title, body_format="text"):
+                return ""
+            status = _HTTP_STATUS.search(said.getvalue())
+    except Exception as error:
+        return f"it failed ({type(error).__name__})"
+    return f"it answered {status[1]}" if status else "it could not be reached, or refused"
+
+
+def _urls() -> Iterator[str]:
+    return filter(None, map(str.strip, _BETWEEN.split(settings.ALERT_URLS)))
+
+
+def _kind(url: str) -> str | None:
+    """The service's name in a URL, where there is one by that name."""
+    return url.partition("://")[0].lower() if _service(url) is not None else None
+
+
+def _service(url: str) -> NotifyBase | None:
+    # Only who sends has to load it.
+    from apprise import Apprise, AppriseAsset, NotifyBase
+
+    asset = AppriseAsset(app_id="tradelog", app_desc="tradelog", app_url="")
+    try:
+        service = Apprise.instantiate(url.rstrip(","), asset=asset)
+    except Exception:
+        return None  # What it says could hold the URL.
+    return service if isinstance(service, NotifyBase) else None

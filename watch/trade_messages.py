@@ -1,0 +1,157 @@
+"""Messages about trades: each entry, exit and reversal, told once, from the tables alone.
+
+Read after the fact and never on an alert's own way. Progress and notice are written in one
+transaction, so that a restart tells nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from django.conf import settings
+from django.db.models import Max
+
+from audit.shown import exact
+from positions.models import Lot
+from trades.models import Strategy
+from trades.numeric import exactly
+from wal.writer import ALIAS
+from watch.models import Progress
+from watch.outbox import put, write
+from watch.receivers import Message, Receiver
+from webhooks.main_database import TRANSACTION_SECONDS
+from webhooks.models import LogStatus, WebhookLog
+
+#: The most alerts that are told at a time, and the most lines of a message.
+_MOST: Final = 1000
+_MOST_LINES: Final = 20
+
+#: Ids are given out before they are committed: what is younger than a transaction can be may
+#: still get a neighbour before it.
+_SETTLED: Final = timedelta(seconds=2 * TRANSACTION_SECONDS)
+
+
+def tell_trades(receivers: list[Receiver], now: datetime) -> None:
+    """Put a notice of what has traded since the last time; raises what the databases do.
+
+    The first time only notes where the alerts stand.
+    """
+    progress = Progress.load(ALIAS)
+    latest = WebhookLog.objects.aggregate(latest=Max("id"))["latest"] or 0
+    if progress.told_up_to is None or progress.told_up_to > latest:
+        # The first time, or an older database was put back.
+        progress.told_up_to, progress.parked = latest, []
+        write(lambda: progress.save(using=ALIAS))
+        return
+    came = _since(progress.told_up_to, now)
+    released = list(_moved(pk__in=progress.parked)) if progress.parked else []
+    if came:
+        progress.told_up_to = came[-1].pk
+    before = list(progress.parked)
+    progress.parked = _parked([*before, *(one.pk for one in came)])
+    if not came and progress.parked == before:
+        return
+    moved = sorted(
+        [*released, *(one for one in came if one.action and not one.is_test)],
+        key=lambda one: (one.processed_at or one.received_at, one.pk),
+    )
+    wanted = _wanted(moved) if receivers else []
+    # Made before: alerts wait while this is written.
+    message = _message(wanted) if wanted else None
+
+    def keep() -> None:
+        progress.save(using=ALIAS)
+        if message is not None:
+            put(message, receivers, now)
+
+    write(keep)
+
+
+def _since(told_up_to: int, now: datetime) -> list[WebhookLog]:
+    """The alerts after this one, in order, up to the first that may get a neighbour yet."""
+    came: list[WebhookLog] = []
+    for alert in (
+        WebhookLog.objects.filter(pk__gt=told_up_to).defer("payload").order_by("pk")[:_MOST]
+    ):
+        if (alert.processed_at or alert.received_at) > now - _SETTLED:
+            break
+        came.append(alert)
+    return came
+
+
+def _moved(**which: object) -> Iterable[WebhookLog]:
+    return (
+        WebhookLog.objects.filter(status=LogStatus.PROCESSED, is_test=False, **which)
+        .exclude(action="")
+        .defer("payload")
+    )
+
+
+def _parked(ids: list[int]) -> list[int]:
+    parked = WebhookLog.objects.filter(pk__in=ids, status=LogStatus.PARKED).order_by("pk")
+    return list(parked.values_list("pk", flat=True))
+
+
+def _wanted(moved: list[WebhookLog]) -> list[WebhookLog]:
+    """Those of strategies whose trades are to be told."""
+    own = dict(Strategy.objects.exclude(tell_trades=None).values_list("name", "tell_trades"))
+    return [one for one in moved if own.get(one.strategy, settings.ALERT_TRADES)]
+
+
+def _message(moved: list[WebhookLog]) -> Message:
+    made = _realised(moved)
+    lines = [_line(one, made.get(one.pk, {})) for one in moved]
+    if len(lines) == 1:
+        return Message(f"{moved[0].strategy}: {_what(moved[0])}", lines[0])
+    more = len(lines) - _MOST_LINES
+    left_out = [f"and {more:,} more"] if more > 0 else []
+    return Message(f"tradelog: {len(lines):,} orders", "\n".join([*lines[:_MOST_LINES], *left_out]))
+
+
+def _realised(moved: list[WebhookLog]) -> dict[int, dict[str, Decimal]]:
+    """The P&L of the trades that each of these alerts closed, by currency."""
+    made: dict[int, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    closed = Lot.objects.filter(
+        exit_webhook_log__in=[one.pk for one in moved], trade__isnull=False
+    ).values_list("exit_webhook_log_id", "trade__currency", "trade__pnl")
+    with exactly():
+        for alert, currency, pnl in closed:
+            made[alert][currency] += pnl
+    return made
+
+
+_WHAT: Final = {
+    "opened": "entry",
+    "added": "entry, added",
+    "reduced": "exit in part",
+    "closed": "exit",
+    "reversed": "reversal",
+}
+
+
+def _what(alert: WebhookLog) -> str:
+    return _WHAT.get(alert.action, alert.action)
+
+
+def _line(alert: WebhookLog, made: dict[str, Decimal]) -> str:
+    """One order, as: Alpha on BINANCE:BTCUSDT: exit, 1 at 110, now flat, P&L +10 USD."""
+    parts = [
+        f"{alert.strategy} on {alert.symbol}: {_what(alert)}",
+        f"{exact(alert.quantity)} at {exact(alert.price)}",
+        f"now {_position(alert.position_after)}",
+        *(
+            f"P&L {'+' if pnl > 0 else ''}{exact(pnl)} {currency}".rstrip()
+            for currency, pnl in made.items()
+        ),
+    ]
+    return ", ".join(parts)
+
+
+def _position(signed: Decimal | None) -> str:
+    if not signed:
+        return "flat"
+    return f"{'long' if signed > 0 else 'short'} {exact(signed.copy_abs())}"
