@@ -15,6 +15,7 @@ from wal import journal  # noqa: E402  (the apps must be loaded)
 from watch.watching import start_watching  # noqa: E402
 from webhooks.draining import start_draining  # noqa: E402
 from webhooks.mail.following import start_reading_mail  # noqa: E402
+from webhooks.settler import stop_settling  # noqa: E402
 
 _stop_draining = start_draining()
 _stop_reading_mail = start_reading_mail() if settings.MAILBOX_URL else None
@@ -26,5 +27,6 @@ def leave() -> None:
     if _stop_reading_mail:
         _stop_reading_mail()
     _stop_draining()
+    stop_settling()
     journal.release_own()
     _stop_watching()

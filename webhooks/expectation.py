@@ -11,7 +11,7 @@ from faults import InvalidJSON, InvalidPayload, NoOpenPosition
 from positions.expected import ExpectedBook
 from positions.netting import Intent, Netting, Order
 from trades.models import Strategy, Trade
-from trades.numeric import exactly
+from trades.numeric import exactly, plain
 from webhooks.drift import mark_drift
 from webhooks.effect_order import in_order_of_effect
 from webhooks.models import WebhookLog
@@ -96,7 +96,7 @@ def _default_then(
     before, after, traded = alert.position_before, alert.position_after, alert.quantity
     with exactly():
         if before is not None and after is not None and traded == abs(after - before):
-            then: Decimal = traded - _closed(order, before)
+            then = plain(traded - _closed(order, before))
             if then > 0:
                 return then
         # The row contradicts itself; part of it may still speak for today's default.

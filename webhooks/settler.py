@@ -27,15 +27,16 @@ import metering
 from faults import DatabaseUnavailable, ProcessingError, Queued
 from wal import journal
 from wal.journal import Mark
-from wal.line import InLine, line
+from wal.line import InLine
 from wal.models import Entry, EntryStatus
 from webhooks.applying import Wanted, apply
 from webhooks.credentials import cut_tokens_from_text
-from webhooks.main_database import is_unreachable, transact
+from webhooks.main_database import TRANSACTION_SECONDS, is_unreachable, transact
 from webhooks.models import WebhookLog
 from webhooks.observation import lines_about, observe
 from webhooks.outcome import Outcome, settled_as
-from webhooks.reading import NO_BOOK, books_read, read
+from webhooks.reading import NO_BOOK, read
+from webhooks.turns import claim, first_in_line, is_held
 
 logger = logging.getLogger(__name__)
 
@@ -76,11 +77,19 @@ class Settler:
     """Settles entries on a thread of its own, each book's in the order of the log."""
 
     def __init__(self) -> None:
-        self._arriving: SimpleQueue[Waiting] = SimpleQueue()
+        #: None: it is to stop.
+        self._arriving: SimpleQueue[Waiting | None] = SimpleQueue()
+        self._is_stopping = False
         self._waiting: list[Waiting] = []
         #: Guards what is taken in hand against those who stop waiting for it.
         self._lock = threading.Lock()
-        threading.Thread(target=self._run, name="settler", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="settler", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after what is in hand; what waits stays claimed."""
+        self._arriving.put(None)
+        self._thread.join(timeout=2 * TRANSACTION_SECONDS)
 
     def submit(self, waiting: Waiting) -> None:
         """Take an entry that this process holds the claim of, or that wants none."""
@@ -94,7 +103,7 @@ class Settler:
 
     def _run(self) -> None:
         patience = 0.0
-        while True:
+        while not self._is_stopping:
             self._take_in(patience)
             try:
                 has_settled = self._settle(self._ready()[:MOST_TOGETHER])
@@ -111,13 +120,19 @@ class Settler:
             # Back to the pool meanwhile.
             connections["default"].close()
             connections["wal"].close_if_unusable_or_obsolete()
-            self._waiting.append(self._arriving.get())
+            self._admit(self._arriving.get())
         elif patience:
             with suppress(Empty):
-                self._waiting.append(self._arriving.get(timeout=patience))
+                self._admit(self._arriving.get(timeout=patience))
         with suppress(Empty):
             while True:
-                self._waiting.append(self._arriving.get_nowait())
+                self._admit(self._arriving.get_nowait())
+
+    def _admit(self, arrived: Waiting | None) -> None:
+        if arrived is None:
+            self._is_stopping = True
+        else:
+            self._waiting.append(arrived)
 
     def _ready(self) -> list[Waiting]:
         """The entries whose turn has come, none of them of the same book."""
@@ -125,7 +140,7 @@ class Settler:
         firsts: dict[object, Waiting] = {}
         for waiting in sorted(self._waiting, key=lambda each: each.entry.pk):
             firsts.setdefault(waiting if waiting.book == NO_BOOK else waiting.book, waiting)
-        in_line = _first_in_line(
+        in_line = first_in_line(
             {first.book for first in firsts.values()} - {NO_BOOK},
             up_to=max((first.entry.pk for first in firsts.values()), default=0),
         )
@@ -133,10 +148,10 @@ class Settler:
         for first in firsts.values():
             before = in_line.get(first.book)
             if before is not None and before.id < first.entry.pk:
-                if _claim(before):
+                if claim(before):
                     ready.append(self._adopt(before))
                     continue
-            elif _is_held(first.entry, before):
+            elif is_held(first.entry, before):
                 ready.append(first)
                 continue
             if time.monotonic() >= first.limit:
@@ -243,44 +258,6 @@ def _as_queued(error: Exception) -> Queued:
     return ProcessingError()
 
 
-def _claim(entry: InLine) -> bool:
-    return entry.is_free and journal.claim(entry.id)
-
-
-def _is_held(entry: Entry, standing: InLine | None) -> bool:
-    """Make sure that this process holds the claim of a book's first entry."""
-    if standing is not None and standing.id == entry.pk:
-        return standing.is_ours or _claim(standing)
-    # Settled by somebody else meanwhile, or handed over to be tried once more. The first
-    # needs no claim: applying it finds the effect it had.
-    if entry.status in (EntryStatus.PROCESSING, EntryStatus.COMPLETED, EntryStatus.DUPLICATE):
-        return True
-    if journal.claim(entry.pk, among=(EntryStatus(entry.status),)):
-        return True
-    entry.refresh_from_db(fields=["status"])
-    return False
-
-
-def _first_in_line(books: set[str], *, up_to: int) -> dict[str, InLine]:
-    """The first unsettled entry of each book."""
-    found: dict[str, InLine] = {}
-    unread = []
-    for each in line(books, up_to=up_to):
-        book = each.book or books_read.get(each.correlation_id)
-        if book is None:
-            unread.append(each)
-        elif book not in found:
-            found[book] = each
-    entries = Entry.objects.in_bulk([each.id for each in unread]) if unread else {}
-    for each in unread:
-        entry = entries[each.id]
-        reading = read(entry)
-        books_read.note(entry, reading)
-        if reading.book not in found or each.id < found[reading.book].id:
-            found[reading.book] = each
-    return found
-
-
 def _mark(settled: list[tuple[Waiting, Outcome]]) -> None:
     marks = [mark for waiting, outcome in settled for mark in _marks(waiting, outcome)]
     try:
@@ -315,3 +292,8 @@ def settler() -> Settler:
         if _settler is None or _settler[0] != os.getpid():
             _settler = (os.getpid(), Settler())
         return _settler[1]
+
+
+def stop_settling() -> None:
+    """What this process does before it gives back what it holds."""
+    settler().stop()
