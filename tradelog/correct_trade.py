@@ -38,7 +38,7 @@ def _amount(label: str, help_text: str = "") -> forms.DecimalField:
 class CorrectionForm(forms.Form):
     """The trade as it should have been, at first as it counts now."""
 
-    quantity = _amount("Quantity", "0: it never happened, and cost nothing.")
+    quantity = _amount("Quantity", "0: it never happened; what it was charged still counts.")
     entry_price = _amount("Entry price")
     exit_price = _amount("Exit price")
     commission = _amount("Commission", "Entry and exit together.")

@@ -28,8 +28,7 @@ def correct(
 ) -> Correction:
     """Say what a trade should have been; what is not given stays as it counts now.
 
-    A quantity of 0 says that the trade never happened: unless a commission is given, it cost
-    none. The P&L follows from the values,
+    A quantity of 0 says that the trade never happened. The P&L follows from the values,
     in quote currency. Raises ValidationError, by field, if there is no reason, if nothing
     would change, or if a value cannot be.
     """
@@ -37,8 +36,6 @@ def correct(
     trade = Trade.objects.select_for_update().get(pk=trade.pk)
     standing = Correction.objects.filter(trade=trade, stands=True).first()
     counted = standing or trade
-    if commission is None:
-        commission = Decimal(0) if quantity == 0 else counted.commission
     correction = Correction(
         trade=trade,
         made_by=user,
@@ -46,7 +43,7 @@ def correct(
         quantity=counted.quantity if quantity is None else quantity,
         entry_price=counted.entry_price if entry_price is None else entry_price,
         exit_price=counted.exit_price if exit_price is None else exit_price,
-        commission=commission,
+        commission=counted.commission if commission is None else commission,
     )
     _check(correction, counted)
     correction.pnl = realised_pnl(

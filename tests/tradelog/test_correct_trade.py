@@ -58,8 +58,10 @@ def test_another_one_begins_with_what_counts(staff: Client, trade: Trade) -> Non
     assert 'value="108.5"' in page.content.decode()
     assert "P&L 16.5" in text_of(page).replace("+", "")
     send(staff, trade, exit_price="108.5", quantity="0", reason="It was a test.")
+    assert Correction.objects.get(stands=True).pnl == D("-0.5")
+    send(staff, trade, exit_price="108.5", quantity="0", commission="0", reason="No charge.")
     assert Correction.objects.get(stands=True).pnl == 0
-    assert Correction.objects.count() == 2
+    assert Correction.objects.count() == 3
 
 
 @pytest.mark.parametrize(

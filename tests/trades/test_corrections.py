@@ -57,13 +57,6 @@ def test_a_trade_that_never_happened(trade: Trade, user: User) -> None:
     assert counted() == 0
 
 
-def test_what_never_happened_cost_nothing(trade: Trade, user: User) -> None:
-    correct(trade, user=user, reason="It cost.", commission=D("1.5"))
-    assert correct(trade, user=user, reason="A test alert.", quantity=D(0)).pnl == 0
-    told = {"quantity": D(0), "commission": D("0.25")}
-    assert correct(trade, user=user, reason="It was charged.", **told).pnl == D("-0.25")
-
-
 def test_a_short_trade(post: Poster, user: User) -> None:
     post(action="sell", quantity="2")
     post(action="buy", quantity="2", price="90", time="2026-01-05T15:00:00Z")
