@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+
 from tests.factories import RefusalFactory
 from tests.server import Server
+from tests.wal.test_log_on_postgresql import Log
 from tests.watch.receiving import SECRET, Receiver
 from tests.webhooks.test_database_down import NOWHERE
 from watch.models import Alarm
+
+
+@pytest.fixture
+def log_on_postgresql(databases: None) -> Iterator[Log]:
+    log = Log()
+    yield log
+    log.close()
+
 
 QUICK = {"ALERT_EVERY_SECONDS": "0.1", "WORKERS": "2", "ALERT_RECONCILE_HOURS": "0"}
 
@@ -34,15 +47,35 @@ def test_a_server_tells_once_whatever_its_number_of_processes(
 
 
 def test_a_server_tells_once_that_its_database_is_away(databases: None, receiver: Receiver) -> None:
-    environment = {**QUICK, "ALERT_URLS": receiver.url}
-    for _ in range(2):
-        with Server(**environment, DATABASE_URL=NOWHERE) as server:
-            server.post()
-            (heard,) = receiver.wait_for(1)
-            assert heard.title == "tradelog: main database out of reach"
-            assert "(OperationalError)" in heard.text
-    assert len(receiver.heard) == 1
-    assert Alarm.objects.get().cleared_at is None
+    environment = {**QUICK, "ALERT_URLS": receiver.url, "DATABASE_URL": NOWHERE}
+    with Server(**environment) as server:
+        server.post()
+        (heard,) = receiver.wait_for(1)
+        assert heard.title == "tradelog: main database out of reach"
+        assert "(OperationalError)" in heard.text
+    with Server(**environment):
+        # What is told next shows that the first is known.
+        RefusalFactory()
+        *_, heard = receiver.wait_for(2)
+        assert heard.title == "tradelog: refused by rate"
+        assert "out of reach" not in heard.text
+    assert Alarm.objects.get(rule="database").cleared_at is None
+
+
+def test_with_the_log_on_a_postgresql_too(log_on_postgresql: Log, receiver: Receiver) -> None:
+    environment = {
+        **QUICK, "ALERT_URLS": receiver.url, "WAL_DATABASE_URL": log_on_postgresql.url,
+    }  # fmt: skip
+    with Server(**environment) as server:
+        server.post(price="-1")
+        receiver.wait_for(1)
+    with Server(**environment) as server:
+        server.post(prev_market_position="short")
+        receiver.wait_for(2)
+    assert [heard.title for heard in receiver.heard] == [
+        "tradelog: alerts refused",
+        "tradelog: drift of Alpha",
+    ]
 
 
 def test_a_server_can_be_told_not_to_look(databases: None, receiver: Receiver) -> None:
