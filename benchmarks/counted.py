@@ -65,7 +65,7 @@ def _round_trips(
         address = f"postgres://{SUPERUSER}@127.0.0.1:{turns.port}/{server.database}"
         with running(server, installation, DATABASE_URL=f"{address}?sslmode=disable") as now:
             for number in clients:
-                load.run(now.url, clients=number, seconds=1)
+                load.warm_up(now.url, clients=number)
                 before = turns.count
                 answers = load.run(now.url, clients=number, seconds=_SECONDS)
                 found[number] = (turns.count - before) / answers.acknowledged
@@ -88,7 +88,7 @@ def _log_fsyncs(
                   "-e", "trace=fsync,fdatasync", "-o", str(calls))  # fmt: skip
         with running(server, installation, tracer=tracer) as now:
             for number in clients:
-                load.run(now.url, clients=number, seconds=1)
+                load.warm_up(now.url, clients=number)
                 server.wait_until_settled(installation)
                 before = _calls(calls)
                 answers = load.run(now.url, clients=number, seconds=_SECONDS)

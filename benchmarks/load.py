@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,10 @@ HOW_TO_INSTALL = "wrk is not installed: apt-get install wrk, or brew install wrk
 
 class NoLoad(Exception):
     """The load generator cannot run, or nobody answers it; the message says which."""
+
+
+class NothingAcknowledged(NoLoad):
+    """Not one alert was, in the whole run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,11 @@ class Load:
         self._books = books
         self._next = 0
 
+    def warm_up(self, url: str, *, clients: int) -> None:
+        """A second of load: connections are opened, and what is made once is made."""
+        with suppress(NothingAcknowledged):  # On a busy machine that takes longer.
+            self.run(url, clients=clients, seconds=1)
+
     def run(self, url: str, *, clients: int, seconds: float) -> Answers:
         """Send as fast as answers come, each client one alert at a time. Raises NoLoad."""
         wrk = shutil.which("wrk")
@@ -84,5 +94,7 @@ class Load:
             longest=result["max"],
         )
         if not answers.acknowledged:
-            raise NoLoad(f"Nothing was acknowledged in {seconds} s; answers: {answers.by_status}")
+            raise NothingAcknowledged(
+                f"Nothing was acknowledged in {seconds} s; answers: {answers.by_status}"
+            )
         return answers

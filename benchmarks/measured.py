@@ -77,7 +77,7 @@ def measure_server(
     Raises Dishonest if it answered for what is not there. The way with a queue in memory
     is spared: what it has not written is its figure.
     """
-    load.run(running.url, clients=clients, seconds=1)
+    load.warm_up(running.url, clients=clients)
     server.wait_until_settled(installation)
     run = _measure(
         installation, server.name, server.database, clients,
