@@ -43,8 +43,8 @@ class Installation:
         """`Strategy 0` and so on, one for each book: a trader has them before the load comes."""
         with self.connect() as connection:
             connection.execute(
-                "INSERT INTO strategies (name, enabled, default_quantity, created_at) "
-                "SELECT 'Strategy ' || n, true, 1, now() FROM generate_series(0, %s) n "
+                "INSERT INTO strategies (name, enabled, default_quantity, created_at, muted) "
+                "SELECT 'Strategy ' || n, true, 1, now(), false FROM generate_series(0, %s) n "
                 "ON CONFLICT DO NOTHING",
                 [count - 1],
             )

@@ -14,13 +14,17 @@ class LogRouter:
     """Sends the log and the watch to the database `wal`, and nothing else there."""
 
     def db_for_read(self, model: type[Model], **hints: Any) -> str:
-        return "wal" if model._meta.app_label in _ON_THE_LOGS else "default"
+        return _database_of(model)
 
     db_for_write = db_for_read
 
     def allow_relation(self, one: Model, other: Model, **hints: Any) -> bool:
         # No foreign key can cross databases.
-        return self.db_for_read(type(one)) == self.db_for_read(type(other))
+        return _database_of(one) == _database_of(other)
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
         return (db == "wal") == (app_label in _ON_THE_LOGS)
+
+
+def _database_of(model: type[Model] | Model) -> str:
+    return "wal" if model._meta.app_label in _ON_THE_LOGS else "default"

@@ -22,18 +22,15 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def lines_about(entry: Entry, book: str) -> Iterator[None]:
-    """Every log line that is written meanwhile tells the entry, and what it is about.
-
-    Where it is the entry of the request at hand, so do the request's later lines.
-    """
+    """Every log line that is written meanwhile tells the entry, and what it is about."""
     about = {"correlation_id": str(entry.correlation_id), "wal_id": entry.pk, **_told(book)}
-    bound = structlog.contextvars.get_contextvars()
-    if bound.get("correlation_id") == about["correlation_id"]:
-        structlog.contextvars.bind_contextvars(**about)
+    with structlog.contextvars.bound_contextvars(**about):
         yield
-    else:
-        with structlog.contextvars.bound_contextvars(**about):
-            yield
+
+
+def tell_entry(entry: Entry, book: str) -> None:
+    """The request's further log lines tell its entry, and what it is about."""
+    structlog.contextvars.bind_contextvars(wal_id=entry.pk, **_told(book))
 
 
 def tell_book(book: str) -> None:

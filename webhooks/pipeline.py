@@ -24,6 +24,7 @@ from wal import journal
 from wal.models import Entry
 from webhooks.applying import Wanted
 from webhooks.frontdoor import Delivery
+from webhooks.observation import tell_entry
 from webhooks.outcome import Outcome
 from webhooks.parking import parking_time
 from webhooks.reading import books_read, read
@@ -54,7 +55,9 @@ def receive(delivery: Delivery, *, correlation_id: uuid.UUID, received_at: datet
                 },
             )
         patience = deadline.left(settings.ANSWER_SECONDS) - _SETTLING_SECONDS
-        return settle_through(entry, patience=patience)
+        waiting = hand_over(entry, patience=patience)
+        tell_entry(entry, waiting.book)
+        return outcome_of(waiting)
 
 
 def settle_through(

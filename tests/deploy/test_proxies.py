@@ -191,7 +191,7 @@ def test_no_token_is_written_whatever_happens(front: Front) -> None:
     site = front()
     for scheme in ("http", "https"):
         site.post(scheme=scheme)
-        site.post(70_000 * b" ", scheme=scheme)
+        site.ask("POST", WEBHOOK, 70_000 * b" ", scheme=scheme)
         site.ask("GET", WEBHOOK, scheme=scheme)
         site.ask("POST", f"//webhook/{TOKEN}", scheme=scheme)
         site.ask("POST", f"/Webhook/{TOKEN}/", b"{}", scheme=scheme)

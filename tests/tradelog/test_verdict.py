@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 
@@ -121,7 +122,8 @@ def test_what_came_by_mail_alone_is_counted_and_not_lost() -> None:
     assert judged.severity is Severity.ATTENTION
     (remark,) = judged.remarks
     assert remark.text == "2 alerts came by mail alone: their webhooks were missed"
-    assert remark.url == "/admin/webhooks/webhooklog/?via_mail__exact=1&is_test__exact=0"
+    since = urlencode({"received_at__gte": "2026-03-05T15:00:00+00:00"})
+    assert remark.url == f"/admin/webhooks/webhooklog/?via_mail__exact=1&is_test__exact=0&{since}"
 
 
 def test_what_is_watched_beside_is_said() -> None:
