@@ -10,8 +10,8 @@ _UUID = (
 _LOGS = """
 INSERT INTO webhook_logs (
     id, correlation_id, wal_id, idempotency_key, status, error_code, error_message,
-    error_fields, strategy, symbol, payload, token_name, source_address, is_test, received_at,
-    processed_at, order_time, direction, quantity, price, action, position_before,
+    error_fields, strategy, symbol, payload, token_name, source_address, is_test, via_mail,
+    received_at, processed_at, order_time, direction, quantity, price, action, position_before,
     position_after, tradingview_before, tradingview_after, drift, trade_id, chain, place, link,
     seal)
 """
@@ -28,7 +28,7 @@ SELECT n + 1, UUID, n + 1, 'order:' || encode(sha256(int8send(n)), 'hex'),
     CASE kind WHEN 'rejected' THEN '' ELSE %(symbol)s END,
     format('{"strategy":"%%s","ticker":"%%s","action":"buy","contracts":"1","price":"%%s",'
         '"time":"%%s","comment":"crossover of two averages"}', name, %(symbol)s, price, at),
-    'bench', '127.0.0.1', is_between AND kind = 'processed', at, at + interval '8 ms', at,
+    'bench', '127.0.0.1', is_between AND kind = 'processed', false, at, at + interval '8 ms', at,
     'long', CASE WHEN is_between THEN NULL ELSE 1 END, price,
     CASE WHEN is_between THEN '' WHEN step = 0 THEN 'opened' ELSE 'closed' END,
     CASE WHEN is_between THEN NULL WHEN step = 0 THEN 0 ELSE 1 END,
@@ -81,7 +81,7 @@ ALERTS_OF_OPEN_LOTS = (
     + """
 SELECT %(base)s + n, UUID, %(base)s + n,
     'order:' || encode(sha256(int8send(%(base)s + n)), 'hex'), 'processed', '', '', '{}', name,
-    %(symbol)s::text, '{}', 'bench', '127.0.0.1', false, now(), now(), now(), 'long', 1, 100.25,
+    %(symbol)s::text, '{}', 'bench', '127.0.0.1', false, false, now(), now(), now(), 'long', 1, 100.25,
     CASE lot WHEN 1 THEN 'opened' ELSE 'added' END, lot - 1, lot, '', '', false, NULL,
     name || chr(31) || %(symbol)s::text,
     lot + coalesce((SELECT max(place) FROM webhook_logs
