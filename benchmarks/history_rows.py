@@ -81,8 +81,8 @@ ALERTS_OF_OPEN_LOTS = (
     + """
 SELECT %(base)s + n, UUID, %(base)s + n,
     'order:' || encode(sha256(int8send(%(base)s + n)), 'hex'), 'processed', '', '', '{}', name,
-    %(symbol)s::text, '{}', 'bench', '127.0.0.1', false, false, now(), now(), now(), 'long', 1, 100.25,
-    CASE lot WHEN 1 THEN 'opened' ELSE 'added' END, lot - 1, lot, '', '', false, NULL,
+    %(symbol)s::text, '{}', 'bench', '127.0.0.1', false, false, now(), now(), now(), 'long', 1,
+    100.25, CASE lot WHEN 1 THEN 'opened' ELSE 'added' END, lot - 1, lot, '', '', false, NULL,
     name || chr(31) || %(symbol)s::text,
     lot + coalesce((SELECT max(place) FROM webhook_logs
         WHERE chain = name || chr(31) || %(symbol)s::text), 0),

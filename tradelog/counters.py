@@ -43,6 +43,8 @@ class SharedCounters(BaseCache):
     def add(
         self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
     ) -> bool:
+        if self.get(key, version=version) is not None:
+            return False  # As nearly always: no turn is waited for.
         now = time.time()
         with self._writing() as cursor:
             cursor.execute("DELETE FROM counters WHERE expires <= ?", [now])

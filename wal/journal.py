@@ -10,6 +10,7 @@ import os
 import socket
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as WriteTimeout
 from contextlib import suppress
 from dataclasses import dataclass
@@ -44,10 +45,14 @@ _SETTLE = (
     " settled_at = %s, claimed_by = '', claimed_until = NULL"
     " WHERE id = %s AND correlation_id = %s"
 )
-_APPENDED = [field for field in Entry._meta.concrete_fields if not field.primary_key]
-_APPEND = "INSERT INTO webhook_wal ({}) VALUES ({}) RETURNING id".format(
-    ", ".join(str(field.column) for field in _APPENDED), ", ".join(["%s"] * len(_APPENDED))
-)
+_TOLD = (
+    "correlation_id", "body", "envelope", "received_at", "attempts", "claimed_by", "claimed_until",
+)  # fmt: skip
+_APPENDED = [field for field in Entry._meta.concrete_fields if field.name in _TOLD]
+_APPEND = (
+    "INSERT INTO webhook_wal ({}, status, book, last_error) VALUES ({}, 'processing', '', '')"
+    " RETURNING id"
+).format(", ".join(str(field.column) for field in _APPENDED), ", ".join(["%s"] * len(_APPENDED)))
 
 _HERE = f"{socket.gethostname()[:32]}/{uuid.uuid4().hex[:12]}"
 
@@ -123,10 +128,15 @@ class Mark:
     error: str = ""
 
 
-def settle(marks: Sequence[Mark]) -> None:
-    """Say what became of entries. Losing this is harmless: replay makes the marks again."""
+def settle(marks: Sequence[Mark]) -> Future[None]:
+    """Say what became of entries; the future tells when that can be read.
+
+    Losing it is harmless: replay makes the marks again.
+    """
     now = timezone.now()
-    _note(lambda: _execute_many(_SETTLE, [_settling(mark, now) for mark in marks]))
+    return writer().submit(
+        lambda: _execute_many(_SETTLE, [_settling(mark, now) for mark in marks]), durable=False
+    )
 
 
 def release(entry_id: int, *, book: str, error: str) -> None:

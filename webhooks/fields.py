@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -48,7 +49,16 @@ def normalise(name: str) -> str:
     signalType, signal-type, `Signal Type` and SIGNAL_TYPE are one name. Splitting
     camel case into words would make "pn_l" of PnL and "time_now" of timeNow.
     """
+    return _normalised(name) if len(name) <= _USUAL_LENGTH else _normalise(name)
+
+
+def _normalise(name: str) -> str:
     return name.lower().translate(_SEPARATORS)
+
+
+#: Messages have the same names again and again; longer ones are not remembered.
+_USUAL_LENGTH: Final = 60
+_normalised = lru_cache(maxsize=4096)(_normalise)
 
 
 _SEPARATORS: Final = str.maketrans("", "", "_-. ")
@@ -77,6 +87,12 @@ class Meaning:
 
 def meaning_of(name: str, inside: str = "") -> Meaning | None:
     """The field that `name` stands for within the container `inside`, if it is one of ours."""
+    return (
+        _meaning(normalise(name), inside) if len(name) <= _USUAL_LENGTH else _look_up(name, inside)
+    )
+
+
+def _look_up(name: str, inside: str) -> Meaning | None:
     name = normalise(name)
     name = _MEANS_INSIDE.get((inside, name), name)
     if (exact := _MEANINGS.get(name)) is not None:
@@ -90,6 +106,8 @@ def meaning_of(name: str, inside: str = "") -> Meaning | None:
                 return Meaning(found.field, found.alias, found.rank, stripped=True)
     return None
 
+
+_meaning = lru_cache(maxsize=4096)(_look_up)
 
 _MEANINGS: Final[Mapping[str, Meaning]] = MappingProxyType(
     {

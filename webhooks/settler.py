@@ -174,8 +174,9 @@ class Settler:
         if not batch:
             return False
         try:
-            with metering.shared(metering.applying, len(batch)):
-                outcomes = transact(lambda: apply([each.wanted for each in batch]))
+            begun = time.perf_counter()
+            outcomes = transact(lambda: apply([each.wanted for each in batch]))
+            metering.share(metering.applying, time.perf_counter() - begun, len(batch))
         except Exception as error:
             if len(batch) > 1 and not isinstance(_as_queued(error), DatabaseUnavailable):
                 # One bad entry must not take the others with it.
@@ -187,16 +188,12 @@ class Settler:
             for waiting, outcome in zip(batch, outcomes, strict=True)
             if outcome is not None
         ]
-        with metering.shared(metering.settling, len(settled)):
-            _mark(settled)
         self._leave(waiting for waiting, _ in settled)
-        for waiting, outcome in settled:
-            with lines_about(waiting.entry, waiting.book):
-                observe(outcome)
-            waiting.done.set_result(outcome)
-        for waiting in batch:
+        _mark(settled)
+        for waiting in set(batch).difference(waiting for waiting, _ in settled):
+            # Somebody else holds its book.
             waiting.is_in_hand = False
-            if not waiting.done.done() and time.monotonic() >= waiting.limit:
+            if time.monotonic() >= waiting.limit:
                 self._give_up([waiting], Queued())
         return bool(settled)
 
@@ -259,12 +256,23 @@ def _as_queued(error: Exception) -> Queued:
 
 
 def _mark(settled: list[tuple[Waiting, Outcome]]) -> None:
+    """Mark entries in the log and tell who waits for them; the settler itself goes on."""
+    if not settled:
+        return
     marks = [mark for waiting, outcome in settled for mark in _marks(waiting, outcome)]
-    try:
-        journal.settle(marks)
-    except LOG_TROUBLE:
-        # The effects are there and no alert will be applied twice; replay marks them.
-        logger.warning("%d log entries could not be marked as settled", len(marks))
+    begun = time.perf_counter()
+
+    def tell(marked: Future[None]) -> None:
+        metering.share(metering.settling, time.perf_counter() - begun, len(settled))
+        if marked.exception() is not None:
+            # The effects are there and no alert will be applied twice; replay marks them.
+            logger.warning("%d log entries could not be marked as settled", len(marks))
+        for waiting, outcome in settled:
+            with lines_about(waiting.entry, waiting.book):
+                observe(outcome)
+            waiting.done.set_result(outcome)
+
+    journal.settle(marks).add_done_callback(tell)
 
 
 def _marks(waiting: Waiting, outcome: Outcome) -> Iterator[Mark]:
