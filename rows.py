@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
 import psycopg
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 
 M = TypeVar("M", bound=models.Model)
 
@@ -33,8 +33,10 @@ def one_round_trip() -> Iterator[Ask]:
 
     Raises what Django raises for the database's faults.
     """
-    with connection.wrap_database_errors, _connection().pipeline():
-        yield lambda statement, parameters=(): _execute(statement, parameters)
+    database = connections[DEFAULT_DB_ALIAS]
+    database.ensure_connection()
+    with database.wrap_database_errors, database.connection.pipeline():
+        yield lambda statement, parameters=(): _execute(database, statement, parameters)
 
 
 def columns(model: type[models.Model]) -> str:
@@ -49,7 +51,7 @@ def loaded(model: type[M], cursor: psycopg.Cursor[Any]) -> list[M]:
     if fields.json:
         rows = ([*row] for row in rows)
         rows = list(map(fields.with_json, rows))
-    return [model.from_db(connection.alias, fields.names, row) for row in rows]
+    return [model.from_db(DEFAULT_DB_ALIAS, fields.names, row) for row in rows]
 
 
 def insert(rows: Sequence[models.Model]) -> None:
@@ -60,11 +62,12 @@ def insert(rows: Sequence[models.Model]) -> None:
     for row in rows:
         for field in fields.stamped:
             field.pre_save(row, add=True)
-    with connection.wrap_database_errors:
-        ids = _execute(fields.insertion, [_as_json(rows, fields.written)]).fetchall()
+    database = connections[DEFAULT_DB_ALIAS]
+    with database.wrap_database_errors:
+        ids = _execute(database, fields.insertion, [_as_json(rows, fields.written)]).fetchall()
     for row, (key,) in zip(rows, ids, strict=True):
         row.pk = key
-        row._state.adding, row._state.db = False, connection.alias
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
 def update(rows: Sequence[models.Model], names: tuple[str, ...]) -> None:
@@ -73,8 +76,9 @@ def update(rows: Sequence[models.Model], names: tuple[str, ...]) -> None:
         return
     fields = _fields(type(rows[0]))
     written = {"id": "id"} | {fields.columns[fields.names.index(name)]: name for name in names}
-    with connection.wrap_database_errors:
-        _execute(_change(type(rows[0]), names), [_as_json(rows, written)])
+    database = connections[DEFAULT_DB_ALIAS]
+    with database.wrap_database_errors:
+        _execute(database, _change(type(rows[0]), names), [_as_json(rows, written)])
 
 
 class _Fields:
@@ -141,13 +145,8 @@ def _as_text(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _execute(statement: str, parameters: Sequence[object]) -> psycopg.Cursor[Any]:
-    cursor: psycopg.Cursor[Any] = psycopg.Cursor(_connection())
+def _execute(database: Any, statement: str, parameters: Sequence[object]) -> psycopg.Cursor[Any]:
+    cursor: psycopg.Cursor[Any] = psycopg.Cursor(database.connection)
     # Parsed and planned once a connection.
     cursor.execute(statement.encode(), parameters, prepare=True)
     return cursor
-
-
-def _connection() -> psycopg.Connection[Any]:
-    connection.ensure_connection()
-    return connection.connection  # type: ignore[no-any-return]

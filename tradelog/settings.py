@@ -312,6 +312,14 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
+#: What alerts pass through of it: the rest is for people, and takes a fifth of an alert's
+#: time in a request (docs/performance.md).
+ALERT_MIDDLEWARE = [
+    "tradelog.correlation.CorrelationMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]
+
 ROOT_URLCONF = "tradelog.urls"
 WSGI_APPLICATION = "tradelog.wsgi.application"
 TEMPLATES = [

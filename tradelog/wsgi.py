@@ -4,13 +4,38 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradelog.settings")
 
-application = get_wsgi_application()
+_pages = get_wsgi_application()
+
+
+class AlertHandler(WSGIHandler):
+    """Django, with ALERT_MIDDLEWARE alone."""
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        everything = settings.MIDDLEWARE
+        settings.MIDDLEWARE = settings.ALERT_MIDDLEWARE
+        try:
+            super().load_middleware(is_async)
+        finally:
+            settings.MIDDLEWARE = everything
+
+
+_alerts = AlertHandler()
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Alerts one way, everything else the other."""
+    is_alert = str(environ.get("PATH_INFO", "")).startswith("/webhook")
+    return (_alerts if is_alert else _pages)(environ, start_response)
+
 
 from wal import journal  # noqa: E402  (the apps must be loaded)
 from watch.watching import start_watching  # noqa: E402

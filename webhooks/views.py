@@ -58,14 +58,6 @@ class AlertView(APIView):
         told = {"correlation_id": str(_correlation_id(request._request))}
         return Response({**told, "status": Status.PROCESSED, **outcome.ids()})
 
-    def finalize_response(
-        self, request: Request, response: Response, *args: Any, **kwargs: Any
-    ) -> Response:
-        """As ever, but for a content security policy: no browser shows this as a page."""
-        finalized = super().finalize_response(request, response, *args, **kwargs)
-        finalized._csp_exempt = True  # type: ignore[attr-defined]
-        return finalized
-
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         raise MethodNotAllowed
 
