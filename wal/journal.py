@@ -9,23 +9,24 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as WriteTimeout
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.db import DatabaseError
 from django.db.models import BooleanField, F, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 import deadline
 from faults import LogUnavailable
+from wal import statements
 from wal.models import UNSETTLED, Entry, EntryStatus
+from wal.statements import Mark
 from wal.writer import ALIAS, writer
 
 T = TypeVar("T")
@@ -37,22 +38,6 @@ PATIENCE = 2.0
 #: query is about its rows, and reads the whole log.
 UNSETTLED_SQL = "status IN ({})".format(", ".join(f"'{status}'" for status in UNSETTLED))
 _IS_UNSETTLED = RawSQL(UNSETTLED_SQL, (), output_field=BooleanField())
-
-#: Statements that every alert takes are written out: the ORM spends longer on building one
-#: than the database on carrying it out.
-_SETTLE = (
-    "UPDATE webhook_wal SET status = %s, webhook_log_id = %s, book = %s, last_error = %s,"
-    " settled_at = %s, claimed_by = '', claimed_until = NULL"
-    " WHERE id = %s AND correlation_id = %s"
-)
-_TOLD = (
-    "correlation_id", "body", "envelope", "received_at", "attempts", "claimed_by", "claimed_until",
-)  # fmt: skip
-_APPENDED = [field for field in Entry._meta.concrete_fields if field.name in _TOLD]
-_APPEND = (
-    "INSERT INTO webhook_wal ({}, status, book, last_error) VALUES ({}, 'processing', '', '')"
-    " RETURNING id"
-).format(", ".join(str(field.column) for field in _APPENDED), ", ".join(["%s"] * len(_APPENDED)))
 
 _HERE = f"{socket.gethostname()[:32]}/{uuid.uuid4().hex[:12]}"
 
@@ -85,7 +70,7 @@ def append(
 
     try:
         # The writer may run it again, after a batch was rolled back.
-        entry.pk = _write(lambda: _insert(entry), durable=True)
+        entry.pk = _wait_for(writer().submit_item(statements.append, entry, durable=True))
     except (DatabaseError, WriteTimeout) as error:
         raise LogUnavailable from error
     entry._state.adding, entry._state.db = False, ALIAS
@@ -115,28 +100,12 @@ def claim(entry_id: int, *, among: Iterable[EntryStatus] = (EntryStatus.PENDING,
     return taken == 1
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """What became of an entry."""
-
-    entry_id: int
-    #: Ids start again if the log is replaced; then this tells that it is another entry.
-    correlation_id: uuid.UUID
-    status: EntryStatus
-    book: str
-    webhook_log_id: int | None = None
-    error: str = ""
-
-
-def settle(marks: Sequence[Mark]) -> Future[None]:
+def settle(marks: list[Mark]) -> Future[None]:
     """Say what became of entries; the future tells when that can be read.
 
     Losing it is harmless: replay makes the marks again.
     """
-    now = timezone.now()
-    return writer().submit(
-        lambda: _execute_many(_SETTLE, [_settling(mark, now) for mark in marks]), durable=False
-    )
+    return writer().submit_item(statements.settle, marks, durable=False)
 
 
 def release(entry_id: int, *, book: str, error: str) -> None:
@@ -214,40 +183,12 @@ def parked(*, received_before: datetime) -> QuerySet[Entry]:
     )
 
 
-def _insert(entry: Entry) -> int:
-    connection = connections[ALIAS]
-    values = [
-        field.get_db_prep_save(getattr(entry, field.attname), connection) for field in _APPENDED
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(_APPEND, values)
-        return int(cursor.fetchone()[0])
+def _write(statement: Callable[[], T]) -> T:
+    return _wait_for(writer().submit(statement, durable=False))
 
 
-def _settling(mark: Mark, now: datetime) -> list[Any]:
-    connection = connections[ALIAS]
-    name = Entry._meta.get_field("correlation_id")
-    return [
-        str(mark.status),
-        mark.webhook_log_id,
-        mark.book,
-        mark.error,
-        None
-        if mark.status == EntryStatus.PARKED
-        else connection.ops.adapt_datetimefield_value(now),
-        mark.entry_id,
-        name.get_db_prep_value(mark.correlation_id, connection),
-    ]
-
-
-def _execute_many(statement: str, values: list[list[Any]]) -> None:
-    with connections[ALIAS].cursor() as cursor:
-        cursor.executemany(statement, values)
-
-
-def _write(statement: Callable[[], T], *, durable: bool = False) -> T:
-    """Write, or see to it that nothing is written: who asked may be gone by then."""
-    done = writer().submit(statement, durable=durable)
+def _wait_for(done: Future[T]) -> T:
+    """Have a write, or see to it that nothing is written: who asked may be gone by then."""
     try:
         return done.result(timeout=deadline.left(PATIENCE))
     except WriteTimeout:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import connections
 from django.utils import timezone
 
 from wal.journal import UNSETTLED_SQL, owner
+from wal.statements import rows_as_json
 from wal.writer import ALIAS
 
-_COLUMNS = "id, correlation_id, book, claimed_by, status = 'pending' OR claimed_until < %s"
+_COLUMNS = (
+    "id, correlation_id AS name, book, claimed_by,"
+    " status = 'pending' OR claimed_until < %s AS is_free"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +47,10 @@ def line(books: Collection[str], *, up_to: int) -> list[InLine]:
         f" FROM webhook_wal WHERE {UNSETTLED_SQL} AND book IN ({these}) AND id <= %s"
         " GROUP BY book) ORDER BY 1"
     )
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [now, up_to, now, *books, up_to])
-        found: list[tuple[int, Any, str, str, Any]] = cursor.fetchall()
+    found = rows_as_json(
+        statement, ("id", "name", "book", "claimed_by", "is_free"), [now, up_to, now, *books, up_to]
+    )
     return [
-        InLine(
-            id,
-            name if isinstance(name, uuid.UUID) else uuid.UUID(name),
-            book,
-            claimed_by == owner(),
-            bool(is_free),
-        )
-        for id, name, book, claimed_by, is_free in found
+        InLine(id, uuid.UUID(name), book, claimed_by == owner(), bool(is_free))
+        for id, name, book, claimed_by, is_free in sorted(found)
     ]

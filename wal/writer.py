@@ -6,10 +6,11 @@ import contextvars
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ from wal.turn import Turnstile
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 ALIAS = "wal"
 
@@ -35,8 +37,10 @@ POSTGRES_TURN = 0x746C6F67
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    #: Runs inside the writer's transaction; what it returns is the caller's result.
-    statement: Callable[[], Any]
+    #: Runs inside the writer's transaction, once for all items that wait for it together;
+    #: tells the result of each.
+    work: Callable[[list[Any]], Sequence[Any]]
+    item: Any
     #: Whether its commit must be on disk before the caller goes on.
     durable: bool
     done: Future[Any]
@@ -59,8 +63,14 @@ class Writer:
 
     def submit(self, statement: Callable[[], T], *, durable: bool) -> Future[T]:
         """Ask for a write; the future holds its result, or the database's exception."""
+        return self.submit_item(_one_by_one, statement, durable=durable)
+
+    def submit_item(
+        self, work: Callable[[list[Item]], Sequence[T]], item: Item, *, durable: bool
+    ) -> Future[T]:
+        """As `submit`, for work that takes many items as easily as one."""
         done: Future[T] = Future()
-        self._waiting.put(_Write(statement, durable, done, contextvars.copy_context()))
+        self._waiting.put(_Write(work, item, durable, done, contextvars.copy_context()))
         return done
 
     def _run(self) -> None:
@@ -81,7 +91,13 @@ class Writer:
         took = metering.log_append if durable else metering.log_mark
         try:
             with took.time(), self._turn(durable=durable):
-                results = [write.statement() for write in batch]
+                # Appends first, so that they go together; they come before nothing else.
+                batch.sort(key=lambda write: not write.durable)
+                results = [
+                    result
+                    for work, writes in groupby(batch, lambda write: write.work)
+                    for result in work([write.item for write in writes])
+                ]
         except (OperationalError, InterfaceError) as error:
             # The database itself: full, locked, read-only, gone. Nothing was written,
             # and trying each write alone would only wait as often.
@@ -126,6 +142,10 @@ class Writer:
                 self._synchronous = synchronous
             with transaction.atomic(using=ALIAS):
                 yield
+
+
+def _one_by_one(statements: list[Callable[[], T]]) -> list[T]:
+    return [statement() for statement in statements]
 
 
 _writer: tuple[int, Writer] | None = None

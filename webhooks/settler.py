@@ -26,9 +26,9 @@ from django.db import DatabaseError, OperationalError, connections
 import metering
 from faults import DatabaseUnavailable, ProcessingError, Queued
 from wal import journal
-from wal.journal import Mark
 from wal.line import InLine
 from wal.models import Entry, EntryStatus
+from wal.statements import Mark
 from webhooks.applying import Wanted, apply
 from webhooks.credentials import cut_tokens_from_text
 from webhooks.main_database import TRANSACTION_SECONDS, is_unreachable, transact

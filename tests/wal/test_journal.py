@@ -23,6 +23,7 @@ from tests.factories import EntryFactory
 from tests.server import ROOT, databases_of_this_run
 from wal import journal
 from wal.models import Entry, EntryStatus
+from wal.statements import Mark
 from wal.turn import Turnstile
 from wal.writer import Writer, writer
 
@@ -47,8 +48,8 @@ def test_an_appended_entry_is_claimed_by_this_process() -> None:
     assert stored.claimed_until and stored.claimed_until > timezone.now()
 
 
-def completed(entry: Entry, log_id: int | None) -> journal.Mark:
-    return journal.Mark(
+def completed(entry: Entry, log_id: int | None) -> Mark:
+    return Mark(
         entry.pk, entry.correlation_id, EntryStatus.COMPLETED, book="b", webhook_log_id=log_id
     )
 
@@ -57,7 +58,7 @@ def test_an_append_waits_for_the_disk_and_a_mark_does_not() -> None:
     """SQLite syncs at commit under FULL (2), and leaves it to the next one under NORMAL (1)."""
     entry = append()
     assert _synchronous() == 2
-    journal.settle([completed(entry, 1)])
+    journal.settle([completed(entry, 1)]).result(timeout=5)
     assert _synchronous() == 1
     append()
     assert _synchronous() == 2
@@ -98,7 +99,7 @@ def test_a_claim_is_won_once() -> None:
 
 def test_release_leaves_what_is_settled_alone() -> None:
     entry = append()
-    journal.settle([completed(entry, 7)])
+    journal.settle([completed(entry, 7)]).result(timeout=5)
     journal.release(entry.pk, book="b", error="late")
     stored = Entry.objects.get(pk=entry.pk)
     assert (stored.status, stored.webhook_log_id, stored.last_error) == ("completed", 7, "")
@@ -119,7 +120,7 @@ def test_walking_the_log_sees_what_happens_meanwhile() -> None:
     walked = journal.walk(journal.unsettled(), step=3)
     next(walked)
     for entry in appended[1:6]:
-        journal.settle([completed(entry, None)])
+        journal.settle([completed(entry, None)]).result(timeout=5)
     second = next(walked)
     second.refresh_from_db()
     assert second.status == "completed"

@@ -1,0 +1,115 @@
+"""The statements that every alert takes, written out and for many entries at once.
+
+The ORM spends longer on building one than the database on carrying it out. And SQLite lets
+go of Python's lock at each row it is given or gives: on a busy server, getting it back takes
+longer than the row. So entries go in by one statement, and come back as one value.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connections
+from django.utils import timezone
+
+from wal.models import Entry, EntryStatus
+from wal.writer import ALIAS
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What became of an entry."""
+
+    entry_id: int
+    #: Ids start again if the log is replaced; then this tells that it is another entry.
+    correlation_id: uuid.UUID
+    status: EntryStatus
+    book: str
+    webhook_log_id: int | None = None
+    error: str = ""
+
+
+_TOLD = (
+    "correlation_id", "body", "envelope", "received_at", "attempts", "claimed_by", "claimed_until",
+)  # fmt: skip
+_APPENDED = [field for field in Entry._meta.concrete_fields if field.name in _TOLD]
+_ROW = f"({', '.join(['%s'] * len(_APPENDED))}, 'processing', '', '')"
+
+_SETTLE = """
+UPDATE webhook_wal SET status = v.status, webhook_log_id = v.log, book = v.book,
+    last_error = v.error, settled_at = v.settled, claimed_by = '', claimed_until = NULL
+FROM {} AS v WHERE webhook_wal.id = v.id AND webhook_wal.correlation_id = v.name
+"""
+_MARKS = {
+    "sqlite": "(SELECT {} FROM json_each(%s))".format(
+        ", ".join(
+            f"json_extract(value, '$.{name}') AS {name}"
+            for name in ("id", "name", "status", "log", "book", "error", "settled")
+        )
+    ),
+    "postgresql": "(SELECT * FROM json_to_recordset(%s) AS marks(id bigint, name uuid,"
+    " status text, log bigint, book text, error text, settled timestamptz))",
+}
+
+
+def append(entries: list[Entry]) -> Sequence[int]:
+    """Insert entries in their order; their ids."""
+    connection = connections[ALIAS]
+    columns = ", ".join(str(field.column) for field in _APPENDED)
+    rows = ", ".join([_ROW] * len(entries))
+    statement = f"INSERT INTO webhook_wal ({columns}, status, book, last_error) VALUES {rows}"
+    values = [
+        field.get_db_prep_save(getattr(entry, field.attname), connection)
+        for entry in entries
+        for field in _APPENDED
+    ]
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute(statement, values)
+            # Nobody else inserts meanwhile, so they follow one another.
+            last = int(cursor.lastrowid)
+            return range(last - len(entries) + 1, last + 1)
+        cursor.execute(f"{statement} RETURNING id", values)
+        return [int(key) for (key,) in cursor.fetchall()]
+
+
+def settle(several: list[list[Mark]]) -> list[None]:
+    """Mark entries with what became of them."""
+    connection = connections[ALIAS]
+    now = str(connection.ops.adapt_datetimefield_value(timezone.now()))
+    told = [
+        {
+            "id": mark.entry_id,
+            "name": mark.correlation_id.hex,
+            "status": mark.status,
+            "log": mark.webhook_log_id,
+            "book": mark.book,
+            "error": mark.error,
+            "settled": None if mark.status == EntryStatus.PARKED else now,
+        }
+        for marks in several
+        for mark in marks
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTLE.format(_MARKS[connection.vendor]), [json.dumps(told)])
+    return [None] * len(several)
+
+
+def rows_as_json(query: str, columns: Sequence[str], parameters: Sequence[Any]) -> list[list[Any]]:
+    """The rows of a query in their order, read as one value."""
+    connection = connections[ALIAS]
+    gathered, row = {
+        "sqlite": ("json_group_array", "json_array"),
+        "postgresql": ("json_agg", "json_build_array"),
+    }[connection.vendor]
+    statement = f"SELECT {gathered}({row}({', '.join(columns)})) FROM ({query}) AS found"
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        found = cursor.fetchone()[0]
+    if isinstance(found, str):
+        found = json.loads(found)
+    return found or []
