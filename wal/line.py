@@ -33,22 +33,28 @@ class InLine:
     is_free: bool
 
 
-def line(books: Collection[str], *, up_to: int) -> list[InLine]:
+def line(books: Collection[str], *, up_to: int, besides: Collection[int] = ()) -> list[InLine]:
     """The unsettled entries up to an id: each of these books' first one, and all unread ones.
 
-    Oldest first. What has been committed when it is asked is seen.
+    Those `besides` which it is asked are left out. Oldest first. What has been committed when
+    it is asked is seen.
     """
     connection = connections[ALIAS]
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     these = ", ".join(["%s"] * len(books)) or "NULL"
+    those = f"id <= %s AND id NOT IN ({', '.join(['%s'] * max(len(besides), 1))})"
     statement = (
-        f"SELECT {_COLUMNS} FROM webhook_wal WHERE {UNSETTLED_SQL} AND book = '' AND id <= %s"
+        f"SELECT {_COLUMNS} FROM webhook_wal WHERE {UNSETTLED_SQL} AND book = '' AND {those}"
         f" UNION ALL SELECT {_COLUMNS} FROM webhook_wal WHERE id IN (SELECT min(id)"
-        f" FROM webhook_wal WHERE {UNSETTLED_SQL} AND book IN ({these}) AND id <= %s"
+        f" FROM webhook_wal WHERE {UNSETTLED_SQL} AND book IN ({these}) AND {those}"
         " GROUP BY book) ORDER BY 1"
     )
+    # An id that no entry has, since a list may not be empty.
+    bounds = [up_to, *(besides or (0,))]
     found = rows_as_json(
-        statement, ("id", "name", "book", "claimed_by", "is_free"), [now, up_to, now, *books, up_to]
+        statement,
+        ("id", "name", "book", "claimed_by", "is_free"),
+        [now, *bounds, now, *books, *bounds],
     )
     return [
         InLine(id, uuid.UUID(name), book, claimed_by == owner(), bool(is_free))

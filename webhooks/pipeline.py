@@ -28,7 +28,8 @@ from webhooks.observation import tell_entry
 from webhooks.outcome import Outcome
 from webhooks.parking import parking_time
 from webhooks.reading import books_read, read
-from webhooks.settler import Waiting, give_back, settler
+from webhooks.settler import settler
+from webhooks.waiting import Waiting, give_back
 
 #: Seconds of an answer's time that are not spent on waiting for others.
 _SETTLING_SECONDS = 0.2 * settings.ANSWER_SECONDS

@@ -16,32 +16,27 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as WriteTimeout
 from contextlib import suppress
-from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
-from django.db import DatabaseError, OperationalError, connections
+from django.db import connections
 
 import metering
-from faults import DatabaseUnavailable, ProcessingError, Queued
+from faults import DatabaseUnavailable, Queued
 from wal import journal
 from wal.line import InLine
 from wal.models import Entry, EntryStatus
 from wal.statements import Mark
 from webhooks.applying import Wanted, apply
-from webhooks.credentials import cut_tokens_from_text
-from webhooks.main_database import TRANSACTION_SECONDS, is_unreachable, transact
+from webhooks.main_database import TRANSACTION_SECONDS, transact
 from webhooks.models import WebhookLog
 from webhooks.observation import lines_about, observe
 from webhooks.outcome import Outcome, settled_as
 from webhooks.reading import NO_BOOK, read
 from webhooks.turns import claim, first_in_line, is_held
+from webhooks.waiting import Waiting, as_queued, give_back
 
 logger = logging.getLogger(__name__)
-
-#: What a write to the log can raise.
-LOG_TROUBLE = (DatabaseError, WriteTimeout)
 
 #: The most entries in one transaction: enough to share its cost, and few enough that it
 #: stays far below its time.
@@ -49,28 +44,6 @@ MOST_TOGETHER = 128
 
 #: Seconds between two looks at what another process is working on.
 _POLL_SECONDS = 0.004
-
-
-@dataclass(eq=False, slots=True)
-class Waiting:
-    """An entry in the settler's hands."""
-
-    wanted: Wanted
-    #: Until when it waits for other processes, on time.monotonic()'s clock.
-    limit: float
-    #: Its outcome, or the Queued that it was given back with.
-    done: Future[Outcome] = field(default_factory=Future)
-    #: Whether it is being applied, and so cannot be taken back.
-    is_in_hand: bool = False
-    is_abandoned: bool = False
-
-    @property
-    def entry(self) -> Entry:
-        return self.wanted.entry
-
-    @property
-    def book(self) -> str:
-        return self.wanted.reading.book
 
 
 class Settler:
@@ -81,6 +54,8 @@ class Settler:
         self._arriving: SimpleQueue[Waiting | None] = SimpleQueue()
         self._is_stopping = False
         self._waiting: list[Waiting] = []
+        #: Entries that had their effect, as the log does not know yet.
+        self._being_marked: set[int] = set()
         #: Guards what is taken in hand against those who stop waiting for it.
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="settler", daemon=True)
@@ -143,6 +118,7 @@ class Settler:
         in_line = first_in_line(
             {first.book for first in firsts.values()} - {NO_BOOK},
             up_to=max((first.entry.pk for first in firsts.values()), default=0),
+            besides=tuple(self._being_marked),
         )
         ready = []
         for first in firsts.values():
@@ -178,7 +154,7 @@ class Settler:
             outcomes = transact(lambda: apply([each.wanted for each in batch]))
             metering.share(metering.applying, time.perf_counter() - begun, len(batch))
         except Exception as error:
-            if len(batch) > 1 and not isinstance(_as_queued(error), DatabaseUnavailable):
+            if len(batch) > 1 and not isinstance(as_queued(error), DatabaseUnavailable):
                 # One bad entry must not take the others with it.
                 return max([self._settle([waiting]) for waiting in batch])
             self._give_up(self._of_the_books_of(batch), error)
@@ -189,13 +165,35 @@ class Settler:
             if outcome is not None
         ]
         self._leave(waiting for waiting, _ in settled)
-        _mark(settled)
+        self._mark(settled)
         for waiting in set(batch).difference(waiting for waiting, _ in settled):
             # Somebody else holds its book.
             waiting.is_in_hand = False
             if time.monotonic() >= waiting.limit:
                 self._give_up([waiting], Queued())
         return bool(settled)
+
+    def _mark(self, settled: list[tuple[Waiting, Outcome]]) -> None:
+        """Mark entries in the log and tell who waits for them; the settler itself goes on."""
+        if not settled:
+            return
+        marks = [mark for waiting, outcome in settled for mark in _marks(waiting, outcome)]
+        ids = {mark.entry_id for mark in marks}
+        self._being_marked |= ids
+        begun = time.perf_counter()
+
+        def tell(marked: Future[None]) -> None:
+            self._being_marked -= ids
+            metering.share(metering.settling, time.perf_counter() - begun, len(settled))
+            if marked.exception() is not None:
+                # The effects are there and no alert will be applied twice; replay marks them.
+                logger.warning("%d log entries could not be marked as settled", len(marks))
+            for waiting, outcome in settled:
+                with lines_about(waiting.entry, waiting.book):
+                    observe(outcome)
+                waiting.done.set_result(outcome)
+
+        journal.settle(marks).add_done_callback(tell)
 
     def _of_the_books_of(self, batch: list[Waiting]) -> list[Waiting]:
         """These entries and those that wait behind them, which cannot be applied either."""
@@ -208,7 +206,7 @@ class Settler:
         self._leave(several)
         failed: set[str] = set()
         for waiting in several:
-            fault = _as_queued(error)
+            fault = as_queued(error)
             if waiting.book in failed and not isinstance(fault, DatabaseUnavailable):
                 # The fault is the older entry's; this one merely has to follow it.
                 fault = Queued()
@@ -219,60 +217,6 @@ class Settler:
     def _leave(self, several: Iterable[Waiting]) -> None:
         gone = set(several)
         self._waiting = [each for each in self._waiting if each not in gone]
-
-
-def give_back(waiting: Waiting, fault: Queued, error: Exception | None = None) -> None:
-    """Free a claimed entry, which stays in the log for the next one who comes by."""
-    entry, error = waiting.entry, error or fault
-    fault.ids = {"wal_id": entry.pk}
-    with lines_about(entry, waiting.book):
-        # An entry that cannot be applied is tried again every second; a line each is too much.
-        if isinstance(fault, ProcessingError) and entry.attempts in (0, 1, 10, 100, 1000):
-            logger.error(
-                "Log entry %s could not be applied",
-                entry.pk,
-                exc_info=error,
-                extra={"error_code": fault.code},
-            )
-        # The answer says the code; what the database said is for whoever reads the log.
-        reason = fault.message if isinstance(error, Queued) else f"{type(error).__name__}: {error}"
-        told = cut_tokens_from_text(f"{fault.code}: {reason}")
-        try:
-            journal.release(entry.pk, book=waiting.book, error=told)
-        except LOG_TROUBLE:
-            logger.warning("Log entry %s stays claimed until its lease ends", entry.pk)
-
-
-def _as_queued(error: Exception) -> Queued:
-    """What keeps an entry in the log for later; the one place that tells whose fault it is."""
-    if isinstance(error, Queued):
-        return type(error)(error.message)
-    if is_unreachable(error):
-        logger.warning("The database is out of reach: %s", str(error).strip())
-        return DatabaseUnavailable()
-    if isinstance(error, OperationalError):
-        return Queued("Something else holds what this alert needs; it is tried again.")
-    return ProcessingError()
-
-
-def _mark(settled: list[tuple[Waiting, Outcome]]) -> None:
-    """Mark entries in the log and tell who waits for them; the settler itself goes on."""
-    if not settled:
-        return
-    marks = [mark for waiting, outcome in settled for mark in _marks(waiting, outcome)]
-    begun = time.perf_counter()
-
-    def tell(marked: Future[None]) -> None:
-        metering.share(metering.settling, time.perf_counter() - begun, len(settled))
-        if marked.exception() is not None:
-            # The effects are there and no alert will be applied twice; replay marks them.
-            logger.warning("%d log entries could not be marked as settled", len(marks))
-        for waiting, outcome in settled:
-            with lines_about(waiting.entry, waiting.book):
-                observe(outcome)
-            waiting.done.set_result(outcome)
-
-    journal.settle(marks).add_done_callback(tell)
 
 
 def _marks(waiting: Waiting, outcome: Outcome) -> Iterator[Mark]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from wal import journal
 from wal.line import InLine, line
 from wal.models import Entry, EntryStatus
@@ -27,11 +29,13 @@ def is_held(entry: Entry, standing: InLine | None) -> bool:
     return False
 
 
-def first_in_line(books: set[str], *, up_to: int) -> dict[str, InLine]:
-    """The first unsettled entry of each book."""
+def first_in_line(
+    books: set[str], *, up_to: int, besides: Collection[int] = ()
+) -> dict[str, InLine]:
+    """The first unsettled entry of each book, `besides` these."""
     found: dict[str, InLine] = {}
     unread = []
-    for each in line(books, up_to=up_to):
+    for each in line(books, up_to=up_to, besides=besides):
         book = each.book or books_read.get(each.correlation_id)
         if book is None:
             unread.append(each)

@@ -186,7 +186,7 @@ def test_a_log_that_cannot_be_written_is_told_with_its_code(
     def fail(*args: Any, **kwargs: Any) -> Any:
         raise OperationalError("disk I/O error")
 
-    monkeypatch.setattr("wal.journal._insert", fail)
+    monkeypatch.setattr("wal.statements.append", fail)
     answer = post()
     assert answer.code == "WAL_UNAVAILABLE"
     (line,) = bound_lines(with_bound, "The log cannot be written: disk I/O error")

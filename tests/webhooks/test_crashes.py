@@ -30,7 +30,7 @@ STEPS = [
     pytest.param("webhooks.trail:record", id="trade inserted"),
     pytest.param("webhooks.applying:write_lots", id="row in webhook_logs inserted"),
     pytest.param("django.db.backends.postgresql.base:DatabaseWrapper._commit", id="uncommitted"),
-    pytest.param("webhooks.settler:_mark", id="committed, not settled"),
+    pytest.param("webhooks.settler:_marks", id="committed, not settled"),
 ]
 
 
@@ -73,7 +73,7 @@ def test_killed_between_two_steps(post: Poster, step: str) -> None:
 
 def test_killed_alert_sent_again_is_one_effect(post: Poster) -> None:
     """TradingView's own retry meets the entry that the dead process left."""
-    crash("webhooks.settler:_mark", alert())
+    crash("webhooks.settler:_marks", alert())
     again = post()
     # Waiting for the dead one's claim to end may take longer than a request may.
     assert again["status"] in ("duplicate", "queued")

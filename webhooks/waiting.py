@@ -1,0 +1,80 @@
+"""Entries in the settler's hands, and how they are given back to the log."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as WriteTimeout
+from dataclasses import dataclass, field
+
+from django.db import DatabaseError, OperationalError
+
+from faults import DatabaseUnavailable, ProcessingError, Queued
+from wal import journal
+from wal.models import Entry
+from webhooks.applying import Wanted
+from webhooks.credentials import cut_tokens_from_text
+from webhooks.main_database import is_unreachable
+from webhooks.observation import lines_about
+from webhooks.outcome import Outcome
+
+logger = logging.getLogger(__name__)
+
+#: What a write to the log can raise.
+_LOG_TROUBLE = (DatabaseError, WriteTimeout)
+
+
+@dataclass(eq=False, slots=True)
+class Waiting:
+    """An entry in the settler's hands."""
+
+    wanted: Wanted
+    #: Until when it waits for other processes, on time.monotonic()'s clock.
+    limit: float
+    #: Its outcome, or the Queued that it was given back with.
+    done: Future[Outcome] = field(default_factory=Future)
+    #: Whether it is being applied, and so cannot be taken back.
+    is_in_hand: bool = False
+    is_abandoned: bool = False
+
+    @property
+    def entry(self) -> Entry:
+        return self.wanted.entry
+
+    @property
+    def book(self) -> str:
+        return self.wanted.reading.book
+
+
+def give_back(waiting: Waiting, fault: Queued, error: Exception | None = None) -> None:
+    """Free a claimed entry, which stays in the log for the next one who comes by."""
+    entry, error = waiting.entry, error or fault
+    fault.ids = {"wal_id": entry.pk}
+    with lines_about(entry, waiting.book):
+        # An entry that cannot be applied is tried again every second; a line each is too much.
+        if isinstance(fault, ProcessingError) and entry.attempts in (0, 1, 10, 100, 1000):
+            logger.error(
+                "Log entry %s could not be applied",
+                entry.pk,
+                exc_info=error,
+                extra={"error_code": fault.code},
+            )
+        # The answer says the code; what the database said is for whoever reads the log.
+        reason = fault.message if isinstance(error, Queued) else f"{type(error).__name__}: {error}"
+        told = cut_tokens_from_text(f"{fault.code}: {reason}")
+        try:
+            journal.release(entry.pk, book=waiting.book, error=told)
+        except _LOG_TROUBLE:
+            logger.warning("Log entry %s stays claimed until its lease ends", entry.pk)
+
+
+def as_queued(error: Exception) -> Queued:
+    """What keeps an entry in the log for later; the one place that tells whose fault it is."""
+    if isinstance(error, Queued):
+        return type(error)(error.message)
+    if is_unreachable(error):
+        logger.warning("The database is out of reach: %s", str(error).strip())
+        return DatabaseUnavailable()
+    if isinstance(error, OperationalError):
+        return Queued("Something else holds what this alert needs; it is tried again.")
+    return ProcessingError()
