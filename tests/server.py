@@ -62,6 +62,8 @@ class Server:
             **databases_of_this_run(),
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
+            # A second one takes as long to start as the first; who needs it says so.
+            "WORKERS": "1",
             **environment,
         }
         self._output = tempfile.TemporaryFile()

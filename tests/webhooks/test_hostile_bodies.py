@@ -124,7 +124,7 @@ def test_whatever_is_sent(databases: None) -> None:
     answers: list[dict[str, object]] = []
     table: dict[str, Counter[int]] = {kind: Counter() for kind in KINDS}
     shares = sum(share for share, _ in KINDS.values())
-    with Server(WEBHOOK_TOKENS=f"hostile:{secret}", LOG_LEVEL="DEBUG") as server:
+    with Server(WEBHOOK_TOKENS=f"hostile:{secret}", LOG_LEVEL="DEBUG", WORKERS="2") as server:
         start = len(server.output)
         sender = Sender(server.port, secret)
         for kind, (share, requests) in KINDS.items():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from threading import Barrier
 from typing import Any
+
+import pytest
 
 from positions.models import Lot
 from tests.alerts import Answer
@@ -13,6 +16,12 @@ from tests.server import Server
 from trades.models import Trade
 from wal.models import Entry
 from webhooks.models import WebhookLog
+
+
+@pytest.fixture
+def server(databases: None) -> Iterator[Server]:
+    with Server(ANSWER_SECONDS="20", WORKERS="2") as running:
+        yield running
 
 
 def at_once(server: Server, messages: list[dict[str, Any]]) -> list[Answer]:
