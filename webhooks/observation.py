@@ -29,8 +29,12 @@ def lines_about(entry: Entry, book: str) -> Iterator[None]:
 
 
 def tell_entry(entry: Entry, book: str) -> None:
-    """The request's further log lines tell its entry, and what it is about."""
-    structlog.contextvars.bind_contextvars(wal_id=entry.pk, **_told(book))
+    """The further log lines of the request at hand tell its entry, and what it is about.
+
+    Where no request brought it (a mail), nothing is bound: nobody would take it off again.
+    """
+    if structlog.contextvars.get_contextvars().get("correlation_id") == str(entry.correlation_id):
+        structlog.contextvars.bind_contextvars(wal_id=entry.pk, **_told(book))
 
 
 def tell_book(book: str) -> None:

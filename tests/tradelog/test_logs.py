@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 import logging
 import logging.config
+import uuid
 from io import StringIO
 from typing import Any
 
 import pytest
 import structlog
 from django.db import OperationalError
+from django.utils import timezone
 from pytest_django import Settings
 
-from tests.alerts import Poster
+from tests.alerts import Poster, alert
 from tests.environment import TOKEN
 from tests.server import Server
 from tradelog.logs import configuration
 from wal.models import Entry
 from wal.writer import writer
+from webhooks.credentials import configured_tokens
+from webhooks.frontdoor import Delivery
 from webhooks.models import WebhookLog
+from webhooks.pipeline import receive
 
 
 class Lines:
@@ -60,6 +65,12 @@ def test_what_is_bound_stands_on_every_line() -> None:
         "correlation_id": "an id", "error_code": "INVALID_JSON",
     }  # fmt: skip
     assert "correlation_id" not in second
+
+
+def test_what_no_request_brought_leaves_nothing_bound(databases: None) -> None:
+    delivery = Delivery(json.dumps(alert()).encode(), configured_tokens()[0], "127.0.0.1", "")
+    receive(delivery, correlation_id=uuid.uuid4(), received_at=timezone.now())
+    assert structlog.contextvars.get_contextvars() == {}
 
 
 def test_a_stack_trace_tells_no_local_variable() -> None:
