@@ -223,6 +223,8 @@ def _indented(text: str) -> str:
             object_pairs_hook=_without_repetition,
         )
         indented = json.dumps(read, indent=2, ensure_ascii=False)
+        # Half of a surrogate pair, "\ud800", can be read and cannot be shown.
+        indented.encode()
     except (ValueError, RecursionError):
         return ""
     start = f'"{mark}'

@@ -185,6 +185,7 @@ def test_parked_and_tests_are_explained(staff: Client, post: Poster) -> None:
         ),
         ('{"a":12345678901234567890.10,"é":"\\u00e9 \\" x"}', None),
         ('{"a":1,"a":2}', ""),
+        ('{"a":"\\ud800"}', ""),
         ("{not json", ""),
         ("", ""),
         ("[" * 100_000, ""),

@@ -96,7 +96,7 @@ def check_pages(server: Server) -> None:
     for model in (Entry, WebhookLog, Lot, Trade):
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         paths = [reverse(f"{name}_changelist"), reverse(f"{name}_changelist") + "?q=x%00%ff&p=2"]
-        rows = model._default_manager.order_by("?")[: 2 + REQUESTS // 1000]
+        rows = model._default_manager.order_by("?")[:20]
         paths += [reverse(f"{name}_change", args=[row.pk]) for row in rows]
         for path in paths:
             page = server.page(path, headers=cookie)
