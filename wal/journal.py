@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as WriteTimeout
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -34,6 +36,10 @@ T = TypeVar("T")
 #: Seconds a caller waits for its write; TradingView itself waits for 3.
 PATIENCE = 2.0
 
+#: Seconds for which entries and marks wait to be committed by whoever settles entries. That
+#: is less than it takes to be answered, and more than it does to settle some.
+SOON = 0.01
+
 #: As the index of unsettled entries is written: by parameters SQLite does not see that a
 #: query is about its rows, and reads the whole log.
 UNSETTLED_SQL = "status IN ({})".format(", ".join(f"'{status}'" for status in UNSETTLED))
@@ -47,15 +53,32 @@ def owner() -> str:
     return f"{_HERE}/{os.getpid()}"
 
 
+@dataclass(frozen=True, slots=True)
+class Appending:
+    """An alert on its way to the disk."""
+
+    #: Has its id once `done` has.
+    entry: Entry
+    #: Its id, once it is durable.
+    done: Future[int]
+
+    def wait(self) -> Entry:
+        """The entry, once it is durable. Raises LogUnavailable, and then nothing was accepted."""
+        try:
+            _wait_for(self.done)
+        except (DatabaseError, WriteTimeout) as error:
+            raise LogUnavailable from error
+        return self.entry
+
+
 def append(
     body: bytes, *, correlation_id: uuid.UUID, received_at: datetime, envelope: dict[str, Any]
-) -> Entry:
-    """Put an alert on disk and claim it for this process; durable on return.
+) -> Appending:
+    """Have an alert put on disk, claimed for this process.
 
     It is born claimed because whoever appends is about to apply it: that saves
-    a write, and its claim ends like any other if the process dies.
-
-    Raises LogUnavailable, and then nothing was accepted.
+    a write, and its claim ends like any other if the process dies. It is left to whoever
+    applies it to commit it as well (`commit`); if none comes by SOON, the writer does.
     """
     entry = Entry(
         correlation_id=correlation_id,
@@ -67,14 +90,14 @@ def append(
         claimed_by=owner(),
         claimed_until=timezone.now() + timedelta(seconds=settings.LEASE_SECONDS),
     )
+    done = writer().submit_item(statements.append, entry, durable=True, patience=SOON)
+    done.add_done_callback(partial(_take_id, entry))
+    return Appending(entry, done)
 
-    try:
-        # The writer may run it again, after a batch was rolled back.
-        entry.pk = _wait_for(writer().submit_item(statements.append, entry, durable=True))
-    except (DatabaseError, WriteTimeout) as error:
-        raise LogUnavailable from error
-    entry._state.adding, entry._state.db = False, ALIAS
-    return entry
+
+def commit() -> None:
+    """Write what waits to be written, on this thread. Raises nothing; who waits is told."""
+    writer().commit()
 
 
 def claim(entry_id: int, *, among: Iterable[EntryStatus] = (EntryStatus.PENDING,)) -> bool:
@@ -103,9 +126,10 @@ def claim(entry_id: int, *, among: Iterable[EntryStatus] = (EntryStatus.PENDING,
 def settle(marks: list[Mark]) -> Future[None]:
     """Say what became of entries; the future tells when that can be read.
 
-    Losing it is harmless: replay makes the marks again.
+    As with `append`, it is left to the caller to commit them with what comes next. Losing
+    them is harmless: replay makes them again.
     """
-    return writer().submit_item(statements.settle, marks, durable=False)
+    return writer().submit_item(statements.settle, marks, durable=False, patience=SOON)
 
 
 def release(entry_id: int, *, book: str, error: str) -> None:
@@ -133,13 +157,6 @@ def release_own() -> None:
             .filter(status=EntryStatus.PROCESSING, claimed_by=owner())
             .update(status=EntryStatus.PENDING, claimed_by="", claimed_until=None)
         )
-    )
-
-
-def label(entry_id: int, book: str) -> None:
-    """Note the book of an entry that was found without one."""
-    writer().submit(
-        lambda: Entry.objects.using(ALIAS).filter(pk=entry_id).update(book=book), durable=False
     )
 
 
@@ -181,6 +198,12 @@ def parked(*, received_before: datetime) -> QuerySet[Entry]:
         .filter(status=EntryStatus.PARKED, received_at__lt=received_before)
         .order_by("id")
     )
+
+
+def _take_id(entry: Entry, done: Future[int]) -> None:
+    if not done.cancelled() and done.exception() is None:
+        entry.pk = done.result()
+        entry._state.adding, entry._state.db = False, ALIAS
 
 
 def _write(statement: Callable[[], T]) -> T:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextvars
 import logging
+import math
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -49,16 +51,23 @@ class _Write:
 
 
 class Writer:
-    """Runs writes to the log on a thread of its own, in the order they were asked for.
+    """Writes to the log in the order that was asked for, one batch at a time.
 
-    A thread that wants to write waits for the batch in progress and is in the next
-    one, so no append starves, and one fsync serves all who waited for it.
+    A write that comes while a batch is committed is in the next one, so no append starves,
+    and one fsync serves all that waited for it. Batches are committed by a thread of the
+    writer's own; of writes that have time, by whoever goes on with them (`commit`), which
+    saves waking it and makes the batches large.
     """
 
     def __init__(self) -> None:
         self._waiting: SimpleQueue[_Write] = SimpleQueue()
         self._turnstile: Turnstile | None = None
-        self._synchronous = ""
+        #: Held by the thread that commits.
+        self._committing = threading.Lock()
+        self._synchronous = _Synchronous()
+        #: Moments by which what waits is to be committed, on time.monotonic()'s clock.
+        self._due: SimpleQueue[float] = SimpleQueue()
+        self._is_reminded = False
         threading.Thread(target=self._run, name="log-writer", daemon=True).start()
 
     def submit(self, statement: Callable[[], T], *, durable: bool) -> Future[T]:
@@ -66,23 +75,54 @@ class Writer:
         return self.submit_item(_one_by_one, statement, durable=durable)
 
     def submit_item(
-        self, work: Callable[[list[Item]], Sequence[T]], item: Item, *, durable: bool
+        self,
+        work: Callable[[list[Item]], Sequence[T]],
+        item: Item,
+        *,
+        durable: bool,
+        patience: float = 0.0,
     ) -> Future[T]:
-        """As `submit`, for work that takes many items as easily as one."""
+        """As `submit`, for work that takes many items as easily as one.
+
+        For `patience` seconds it is left to others to commit it.
+        """
         done: Future[T] = Future()
         self._waiting.put(_Write(work, item, durable, done, contextvars.copy_context()))
+        if not patience:
+            self._due.put(0.0)
+        elif not self._is_reminded:
+            # One reminder is enough for all that come before it.
+            self._is_reminded = True
+            self._due.put(time.monotonic() + patience)
         return done
 
+    def commit(self) -> None:
+        """Write what waits, on this thread. Raises nothing: each write's future is told."""
+        with self._committing:
+            batch = self._next()
+            while batch:
+                # Who gave up waiting has been told that nothing was accepted.
+                self._commit([each for each in batch if each.done.set_running_or_notify_cancel()])
+                batch = self._next()
+
+    def _next(self) -> list[_Write]:
+        batch: list[_Write] = []
+        with suppress(Empty):
+            while len(batch) < MOST_TOGETHER:
+                batch.append(self._waiting.get_nowait())
+        return batch
+
     def _run(self) -> None:
+        due = math.inf
         while True:
-            batch = [self._waiting.get()]
-            try:
-                while len(batch) < MOST_TOGETHER:
-                    batch.append(self._waiting.get_nowait())
-            except Empty:
-                pass
-            # Who gave up waiting has been told that nothing was accepted.
-            self._commit([write for write in batch if write.done.set_running_or_notify_cancel()])
+            with suppress(Empty):
+                left = None if due == math.inf else max(0.0, due - time.monotonic())
+                due = min(due, self._due.get(timeout=left))
+            if time.monotonic() >= due:
+                due = math.inf
+                # First, so that what comes from now on is reminded of again.
+                self._is_reminded = False
+                self.commit()
 
     def _commit(self, batch: list[_Write]) -> None:
         if not batch:
@@ -102,7 +142,6 @@ class Writer:
             # The database itself: full, locked, read-only, gone. Nothing was written,
             # and trying each write alone would only wait as often.
             connections[ALIAS].close()
-            self._synchronous = ""
             for write in batch:
                 write.context.run(write.done.set_exception, error)
         except Exception as error:
@@ -136,12 +175,18 @@ class Writer:
             # A mark that an entry is settled may be lost with the power: replay is
             # idempotent. Only appends pay for the fsync.
             synchronous = "FULL" if durable else "NORMAL"
-            if synchronous != self._synchronous:
+            if (connection.connection, synchronous) != self._synchronous.of:
                 with connection.cursor() as cursor:
                     cursor.execute(f"PRAGMA synchronous={synchronous}")
-                self._synchronous = synchronous
+                self._synchronous.of = connection.connection, synchronous
             with transaction.atomic(using=ALIAS):
                 yield
+
+
+class _Synchronous(threading.local):
+    """What a thread's connection to SQLite commits under."""
+
+    of: tuple[object, str] = None, ""
 
 
 def _one_by_one(statements: list[Callable[[], T]]) -> list[T]:

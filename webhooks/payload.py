@@ -22,6 +22,11 @@ from webhooks.signal import PositionView, Signal, book_name
 from webhooks.telling import Told, unfilled
 from webhooks.values import NoNumber, Unreadable, is_blank, shown
 
+#: The words of a field, looked up once and not with each alert.
+_SIGNAL_TYPE: Final = values.word(*SIGNAL_TYPES)
+_ACTION: Final = values.word(*ACTIONS)
+_SIDE: Final = values.word(*SIDES)
+
 #: Levels of lists and objects in a message. A fixed number, since where Python's
 #: own limit strikes depends on how deep the caller stands.
 _DEEPEST: Final = 32
@@ -203,8 +208,8 @@ def _symbol(told: Told) -> str:
 
 
 def _intent(told: Told, side: str | None) -> tuple[Intent, Direction | None]:
-    signal_type = told.read("signal_type", values.word(*SIGNAL_TYPES))
-    action = told.read("action", values.word(*ACTIONS))
+    signal_type = told.read("signal_type", _SIGNAL_TYPE)
+    action = told.read("action", _ACTION)
     # Where one of them cannot be read, what the others lack cannot be told.
     if told.faults.keys().isdisjoint(("signal_type", "action", "market_position")):
         try:
@@ -216,7 +221,7 @@ def _intent(told: Told, side: str | None) -> tuple[Intent, Direction | None]:
 
 def _position(told: Told, field: str, signed: str = "") -> tuple[str | None, Decimal | None]:
     """TradingView's side and size at one moment; the alias `signed` tells both at once."""
-    side = told.read(field, values.word(*SIDES))
+    side = told.read(field, _SIDE)
     size = told.read(f"{field}_size", values.not_negative, without=signed)
     if signed and (side is None or size is None):
         both = told.read(f"{field}_size", values.number, only=signed)

@@ -19,15 +19,15 @@ from django.conf import settings
 
 import deadline
 import metering
-from faults import Queued
+from faults import LogUnavailable, Queued
 from wal import journal
+from wal.journal import Appending
 from wal.models import Entry
-from webhooks.applying import Wanted
 from webhooks.frontdoor import Delivery
 from webhooks.observation import tell_entry
 from webhooks.outcome import Outcome
 from webhooks.parking import parking_time
-from webhooks.reading import books_read, read
+from webhooks.reading import read
 from webhooks.settler import settler
 from webhooks.waiting import Waiting, give_back
 
@@ -42,23 +42,28 @@ def receive(delivery: Delivery, *, correlation_id: uuid.UUID, received_at: datet
     safe in the log but has no effect yet.
     """
     with deadline.within(settings.ANSWER_SECONDS):
-        with metering.appending.time():
-            entry = journal.append(
-                delivery.body,
-                correlation_id=correlation_id,
-                received_at=received_at,
-                envelope={
-                    "token": delivery.token.name,
-                    "strategies": sorted(delivery.token.strategies),
-                    "address": delivery.address,
-                    "given_key": delivery.given_key,
-                    **({"via_mail": True} if delivery.via_mail else {}),
-                },
-            )
+        appending = journal.append(
+            delivery.body,
+            correlation_id=correlation_id,
+            received_at=received_at,
+            envelope={
+                "token": delivery.token.name,
+                "strategies": sorted(delivery.token.strategies),
+                "address": delivery.address,
+                "given_key": delivery.given_key,
+                **({"via_mail": True} if delivery.via_mail else {}),
+            },
+        )
+        begun = time.perf_counter()
+        appending.done.add_done_callback(
+            lambda _: metering.appending.observe(time.perf_counter() - begun)
+        )
         patience = deadline.left(settings.ANSWER_SECONDS) - _SETTLING_SECONDS
-        waiting = hand_over(entry, patience=patience)
-        tell_entry(entry, waiting.book)
-        return outcome_of(waiting)
+        waiting = hand_over(appending.entry, patience=patience, appending=appending)
+        try:
+            return outcome_of(waiting)
+        finally:
+            tell_entry(appending.entry, waiting.book)
 
 
 def settle_through(
@@ -78,23 +83,36 @@ def settle_through(
 
 
 def hand_over(
-    entry: Entry, *, patience: float, retry_failed: bool = False, give_up: bool = False
+    entry: Entry,
+    *,
+    patience: float,
+    retry_failed: bool = False,
+    give_up: bool = False,
+    appending: Appending | None = None,
 ) -> Waiting:
     """As `settle_through`, and wait for nothing; `outcome_of` tells what came of it."""
-    with metering.parsing.time():
-        reading = read(entry)
-    books_read.note(entry, reading)
-    wanted = Wanted(entry, reading, retry_failed=retry_failed, give_up=give_up)
-    waiting = Waiting(wanted, limit=time.monotonic() + patience)
+    waiting = Waiting(
+        entry,
+        limit=time.monotonic() + patience,
+        appending=appending,
+        retry_failed=retry_failed,
+        give_up=give_up,
+    )
     settler().submit(waiting)
     return waiting
 
 
 def outcome_of(waiting: Waiting) -> Outcome:
-    """What came of an entry, waited for until the deadline where there is one; raises Queued."""
+    """What came of an entry, waited for until the deadline where there is one.
+
+    Raises Queued, or LogUnavailable if nothing was accepted.
+    """
     try:
         return waiting.done.result(timeout=deadline.left(threading.TIMEOUT_MAX))
     except TooLong:
+        if waiting.appending is not None and not waiting.appending.done.done():
+            waiting.appending.done.cancel()
+            raise LogUnavailable from None
         late = Queued()
         if settler().abandon(waiting):
             give_back(waiting, late)

@@ -27,12 +27,12 @@ from wal import journal
 from wal.line import InLine
 from wal.models import Entry, EntryStatus
 from wal.statements import Mark
-from webhooks.applying import Wanted, apply
+from webhooks.applying import apply
 from webhooks.main_database import TRANSACTION_SECONDS, transact
 from webhooks.models import WebhookLog
 from webhooks.observation import lines_about, observe
 from webhooks.outcome import Outcome, settled_as
-from webhooks.reading import NO_BOOK, read
+from webhooks.reading import NO_BOOK
 from webhooks.turns import claim, first_in_line, is_held
 from webhooks.waiting import Waiting, as_queued, give_back
 
@@ -80,6 +80,8 @@ class Settler:
         patience = 0.0
         while not self._is_stopping:
             self._take_in(patience)
+            # What has arrived with what became of those before it, by one commit.
+            journal.commit()
             try:
                 has_settled = self._settle(self._ready()[:MOST_TOGETHER])
                 # What waits for others waits a moment; nothing tells when they are done.
@@ -87,11 +89,11 @@ class Settler:
             except Exception as error:
                 # Most likely the log cannot be read. Who waits is told so.
                 connections["wal"].close()
-                self._give_up(list(self._waiting), error)
+                self._give_up(self._appended(), error)
 
     def _take_in(self, patience: float) -> None:
         """Collect what has arrived, and wait for it where nothing else is to be done."""
-        if not self._waiting and self._arriving.empty():
+        if not self._waiting and not self._being_marked and self._arriving.empty():
             # Back to the pool meanwhile.
             connections["default"].close()
             connections["wal"].close_if_unusable_or_obsolete()
@@ -111,9 +113,9 @@ class Settler:
 
     def _ready(self) -> list[Waiting]:
         """The entries whose turn has come, none of them of the same book."""
-        self._waiting = [each for each in self._waiting if not each.is_abandoned]
+        self._leave(each for each in self._waiting if each.is_abandoned or each.done.done())
         firsts: dict[object, Waiting] = {}
-        for waiting in sorted(self._waiting, key=lambda each: each.entry.pk):
+        for waiting in sorted(self._appended(), key=lambda each: each.entry.pk):
             firsts.setdefault(waiting if waiting.book == NO_BOOK else waiting.book, waiting)
         in_line = first_in_line(
             {first.book for first in firsts.values()} - {NO_BOOK},
@@ -134,10 +136,14 @@ class Settler:
                 self._give_up([first], Queued())
         return ready
 
+    def _appended(self) -> list[Waiting]:
+        # An entry that came while the others were committed is in the next commit.
+        return [each for each in self._waiting if each.entry.pk is not None]
+
     def _adopt(self, before: InLine) -> Waiting:
         """Take an entry that nobody brought; whoever waits behind it waits for it."""
         entry = Entry.objects.get(pk=before.id)
-        adopted = Waiting(Wanted(entry, read(entry)), limit=0)
+        adopted = Waiting(entry, limit=0)
         self._waiting.append(adopted)
         return adopted
 

@@ -79,6 +79,8 @@ _UNSHOWABLE: Final = _UNSTORABLE | {"Cf"}
 
 
 def _without(text: str, categories: frozenset[str], keep: str = "") -> str:
+    if text.isascii() and text.isprintable():
+        return text  # As nearly always: of these characters none is in any such category.
     return "".join(
         "\ufffd" if unicodedata.category(char) in categories and char not in keep else char
         for char in text
@@ -103,6 +105,8 @@ def number(value: object) -> Decimal:
     if value.adjusted() >= 18:
         raise Unreadable(f"{shown(value)} is too large; numbers must be below 10^18")
     sign, digits, places = value.as_tuple()
+    if places == 0 or (-18 <= int(places) < 0 and digits[-1]):
+        return value  # It is written that way already.
     written = "".join(map(str, digits)).rstrip("0")
     exponent = int(places) + len(digits) - len(written)
     if exponent < -18:

@@ -6,17 +6,21 @@ import logging
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as WriteTimeout
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from django.db import DatabaseError, OperationalError
 
-from faults import DatabaseUnavailable, ProcessingError, Queued
+import metering
+from faults import DatabaseUnavailable, LogUnavailable, ProcessingError, Queued
 from wal import journal
+from wal.journal import Appending
 from wal.models import Entry
 from webhooks.applying import Wanted
 from webhooks.credentials import cut_tokens_from_text
 from webhooks.main_database import is_unreachable
 from webhooks.observation import lines_about
 from webhooks.outcome import Outcome
+from webhooks.reading import books_read, read
 
 logger = logging.getLogger(__name__)
 
@@ -24,25 +28,46 @@ logger = logging.getLogger(__name__)
 _LOG_TROUBLE = (DatabaseError, WriteTimeout)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class Waiting:
     """An entry in the settler's hands."""
 
-    wanted: Wanted
+    entry: Entry
     #: Until when it waits for other processes, on time.monotonic()'s clock.
     limit: float
-    #: Its outcome, or the Queued that it was given back with.
+    #: None where it has been in the log before.
+    appending: Appending | None = None
+    #: As `Wanted` has them.
+    retry_failed: bool = False
+    give_up: bool = False
+    #: Its outcome, or the Queued that it was given back with; LogUnavailable where it could
+    #: not be appended.
     done: Future[Outcome] = field(default_factory=Future)
     #: Whether it is being applied, and so cannot be taken back.
     is_in_hand: bool = False
     is_abandoned: bool = False
 
-    @property
-    def entry(self) -> Entry:
-        return self.wanted.entry
+    def __post_init__(self) -> None:
+        if self.appending is not None:
+            self.appending.done.add_done_callback(self._tell_unless_appended)
+
+    def _tell_unless_appended(self, done: Future[int]) -> None:
+        if done.cancelled() or done.exception() is not None:
+            unavailable = LogUnavailable()
+            unavailable.__cause__ = None if done.cancelled() else done.exception()
+            self.done.set_exception(unavailable)
+
+    @cached_property
+    def wanted(self) -> Wanted:
+        """What it asks for; read from it when first asked, which is once it is in the log."""
+        with metering.parsing.time():
+            reading = read(self.entry)
+        books_read.note(self.entry, reading)
+        return Wanted(self.entry, reading, retry_failed=self.retry_failed, give_up=self.give_up)
 
     @property
     def book(self) -> str:
+        """What the log labels the entry with."""
         return self.wanted.reading.book
 
 

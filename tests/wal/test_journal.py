@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -31,6 +32,10 @@ pytestmark = pytest.mark.usefixtures("databases")
 
 
 def append(body: bytes = b"{}") -> Entry:
+    return append_soon(body).wait()
+
+
+def append_soon(body: bytes = b"{}") -> journal.Appending:
     return journal.append(
         body, correlation_id=uuid.uuid4(), received_at=timezone.now(), envelope={"token": "t"}
     )
@@ -57,23 +62,42 @@ def completed(entry: Entry, log_id: int | None) -> Mark:
 def test_an_append_waits_for_the_disk_and_a_mark_does_not() -> None:
     """SQLite syncs at commit under FULL (2), and leaves it to the next one under NORMAL (1)."""
     entry = append()
-    assert _synchronous() == 2
-    journal.settle([completed(entry, 1)]).result(timeout=5)
-    assert _synchronous() == 1
-    append()
-    assert _synchronous() == 2
+    assert _synchronous(beside=lambda: None) == 1
+    assert _synchronous(beside=append_soon) == 2
+    assert _synchronous(beside=lambda: journal.settle([completed(entry, 1)])) == 1
 
 
-def _synchronous() -> int:
-    """What the writer's own connection committed under last."""
+def _synchronous(*, beside: Callable[[], object]) -> int:
+    """What the batch is committed under that holds this write."""
+    started, go_on = Event(), Event()
+
+    def hold() -> None:
+        started.set()
+        go_on.wait(5)
 
     def ask() -> int:
         with connections["wal"].cursor() as cursor:
             return int(cursor.execute("PRAGMA synchronous").fetchone()[0])
 
-    # Asking is a write like any other; one of the same kind changes nothing.
-    was_durable = writer()._synchronous == "FULL"
-    return writer().submit(ask, durable=was_durable).result(timeout=5)
+    writer().submit(hold, durable=False)
+    started.wait(5)
+    # These wait for the one that is held, and so are one batch.
+    beside()
+    asked = writer().submit(ask, durable=False)
+    go_on.set()
+    return asked.result(timeout=5)
+
+
+def test_what_waits_is_committed_by_who_goes_on_with_it() -> None:
+    """At once, where the writer would still have left it to others."""
+    appending = append_soon()
+    journal.commit()
+    assert appending.done.done()
+    assert Entry.objects.get().pk == appending.entry.pk == appending.done.result()
+
+
+def test_what_nobody_commits_the_writer_does() -> None:
+    assert append_soon().wait().pk == Entry.objects.get().pk
 
 
 def test_a_live_claim_holds_and_an_expired_one_does_not() -> None:
@@ -159,7 +183,8 @@ def test_processes_that_append_take_turns() -> None:
         "for _ in range(150):\n"
         "    begun = time.perf_counter()\n"
         "    now = timezone.now()\n"
-        "    journal.append(b'x', correlation_id=uuid.uuid4(), received_at=now, envelope={})\n"
+        "    name = uuid.uuid4()\n"
+        "    journal.append(b'x', correlation_id=name, received_at=now, envelope={}).wait()\n"
         "    slowest = max(slowest, time.perf_counter() - begun)\n"
         "print(slowest)\n"
     )

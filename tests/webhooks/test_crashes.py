@@ -22,7 +22,7 @@ from webhooks.models import WebhookLog
 
 #: In the order in which taking an exit reaches them.
 STEPS = [
-    pytest.param("webhooks.pipeline:read", id="appended, not parsed"),
+    pytest.param("webhooks.waiting:read", id="appended, not parsed"),
     pytest.param("webhooks.settler:apply", id="parsed, not applied"),
     pytest.param("webhooks.applying:look", id="transaction begun"),
     pytest.param("webhooks.applying:net", id="book locked, lots read"),

@@ -54,7 +54,7 @@ def take_in(alerts: list[dict[str, Any]]) -> None:
             correlation_id=uuid.uuid4(),
             received_at=moment,
             envelope={},
-        )
+        ).wait()
         journal.release(entry.pk, book="", error="")
     replay_everything()
 

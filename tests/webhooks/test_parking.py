@@ -77,7 +77,7 @@ def received(fields: dict[str, str], *, seconds_ago: float) -> Entry:
         correlation_id=uuid.uuid4(),
         received_at=datetime.now(UTC) - timedelta(seconds=seconds_ago),
         envelope={},
-    )
+    ).wait()
     journal.release(entry.pk, book="", error="")
     return entry
 

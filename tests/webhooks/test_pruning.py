@@ -261,7 +261,9 @@ def settled_entries(number: int) -> None:
 
 
 def append() -> None:
-    journal.append(b"{}", correlation_id=uuid.uuid4(), received_at=timezone.now(), envelope={})
+    journal.append(
+        b"{}", correlation_id=uuid.uuid4(), received_at=timezone.now(), envelope={}
+    ).wait()
 
 
 def test_appends_go_on_between_batches(databases: None) -> None:

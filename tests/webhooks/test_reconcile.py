@@ -58,7 +58,7 @@ def log(message: dict[str, Any], *, received_at: datetime) -> Entry:
         correlation_id=uuid.uuid4(),
         received_at=received_at,
         envelope={},
-    )
+    ).wait()
     journal.release(entry.pk, book="", error="")
     return entry
 
