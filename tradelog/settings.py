@@ -348,10 +348,9 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-#: For the view that takes alerts; what the API wants else is in tradelog/api/base.py.
+#: What the API wants else is in tradelog/api/base.py.
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "EXCEPTION_HANDLER": "webhooks.views.answer_fault",
     "UNAUTHENTICATED_USER": None,
     # How the API is described; asked by nothing but that.
     "DEFAULT_SCHEMA_CLASS": "tradelog.api.schema.ApiSchema",

@@ -14,6 +14,9 @@ from webhooks.views import AlertView
 admin.site.index_title = "Trades, positions, alerts"
 
 urlpatterns = [
+    # First, since patterns are tried in turn.
+    re_path(r"^webhook$", AlertView.as_view()),
+    path("webhook/", include("webhooks.urls")),
     path("", overview, name="overview"),
     path("alert-builder/", alert_builder, name="alert-builder"),
     path("alert-builder/token/", reveal_token, name="reveal-token"),
@@ -23,8 +26,6 @@ urlpatterns = [
     path("correct-trade/<int:trade_id>/", correct_trade, name="correct-trade"),
     path("time-zone/", time_zone, name="time-zone"),
     path("api/", include("tradelog.api.urls")),
-    re_path(r"^webhook$", AlertView.as_view()),
-    path("webhook/", include("webhooks.urls")),
     path("health/live", live, name="live"),
     path("health/ready", ready, name="ready"),
     path("metrics", metrics, name="metrics"),

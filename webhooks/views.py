@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 import structlog
 from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.renderers import BaseRenderer
-from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
+from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import csrf_exempt
+from django.views.generic import View
 
 import metering
 from faults import Fault, LogUnavailable, MethodNotAllowed, Status
@@ -25,46 +23,39 @@ from webhooks.pipeline import receive
 logger = logging.getLogger(__name__)
 
 
-class AlwaysJSON(BaseContentNegotiation):
-    """Whatever a sender says it accepts: an alert is not refused for its headers."""
-
-    def select_renderer(
-        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
-    ) -> tuple[BaseRenderer, str]:
-        renderer = next(iter(renderers))
-        return renderer, renderer.media_type or ""
-
-
-class AlertView(APIView):
+@method_decorator(csrf_exempt, name="dispatch")
+class AlertView(View):
     """`POST /webhook/` and `POST /webhook/<token>/`."""
 
-    authentication_classes = ()
-    permission_classes = ()
-    content_negotiation_class = AlwaysJSON
     http_method_names = ["post"]
 
-    def post(self, request: Request, token: str | None = None) -> Response:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """What was asked for, or what kept it from being done, as the answer."""
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except Exception as exception:
+            return _answer_to(request, exception)
+
+    def post(self, request: HttpRequest, token: str | None = None) -> JsonResponse:
         received_at = timezone.now()
         with metering.answering.time():
             outcome = receive(
-                admit(request._request, token),
-                correlation_id=_correlation_id(request._request),
+                admit(request, token),
+                correlation_id=_correlation_id(request),
                 received_at=received_at,
             )
         if (fault := outcome.fault) is not None:
             fault.ids = outcome.ids()
             raise fault
         count_answer()
-        told = {"correlation_id": str(_correlation_id(request._request))}
-        return Response({**told, "status": Status.PROCESSED, **outcome.ids()})
+        told = {"correlation_id": str(_correlation_id(request)), "status": Status.PROCESSED}
+        return JsonResponse(told | outcome.ids())
 
-    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
+    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         raise MethodNotAllowed
 
 
-def answer_fault(exception: Exception, context: dict[str, Any]) -> JsonResponse:
-    """Turn what the endpoint raised into its answer."""
-    request: HttpRequest = context["request"]._request
+def _answer_to(request: HttpRequest, exception: Exception) -> JsonResponse:
     if not isinstance(exception, Fault):
         return answer(request, unexpected(request, exception))
     if isinstance(exception, LogUnavailable) and exception.__cause__ is not None:

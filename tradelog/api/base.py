@@ -1,14 +1,14 @@
-"""What all of the API's paths have in common.
-
-Here and not in REST_FRAMEWORK, which is set for the one view that takes alerts.
-"""
+"""What all of the API's paths have in common."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.utils.cache import add_never_cache_headers
 from rest_framework.authentication import SessionAuthentication
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -16,12 +16,21 @@ from rest_framework.views import APIView
 from tradelog.api.authentication import ApiTokenAuthentication
 from tradelog.api.errors import answer_error
 from tradelog.api.permissions import MayView
-from webhooks.views import AlwaysJSON
 
 if TYPE_CHECKING:
     _View = APIView
 else:
     _View = object
+
+
+class AlwaysJSON(BaseContentNegotiation):
+    """Whatever a reader says it accepts: nothing is refused for its headers."""
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type or ""
 
 
 class ReadOnly(_View):
