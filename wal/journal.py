@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as WriteTimeout
 from contextlib import suppress
@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import DatabaseError
-from django.db.models import BooleanField, F, Q, QuerySet
+from django.db.models import BooleanField, F, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
@@ -100,27 +100,19 @@ def commit() -> None:
     writer().commit()
 
 
-def claim(entry_id: int, *, among: Iterable[EntryStatus] = (EntryStatus.PENDING,)) -> bool:
-    """Take an entry, unless another process holds it; tell whether it is ours now.
+def claim(
+    entry_ids: Collection[int], *, among: Iterable[EntryStatus] = (EntryStatus.PENDING,)
+) -> set[int]:
+    """Take entries, as far as no other process holds them; tell which are ours now.
 
     An entry whose claim has expired may always be taken: its process is dead, or
     so slow that what it still does is refused by the main database.
     """
-    now = timezone.now()
-    free = Q(status__in=tuple(among)) | Q(status=EntryStatus.PROCESSING, claimed_until__lt=now)
-    taken = _write(
-        lambda: (
-            Entry.objects.using(ALIAS)
-            .filter(free, pk=entry_id)
-            .update(
-                status=EntryStatus.PROCESSING,
-                attempts=F("attempts") + 1,
-                claimed_by=owner(),
-                claimed_until=now + timedelta(seconds=settings.LEASE_SECONDS),
-            )
-        )
-    )
-    return taken == 1
+    if not entry_ids:
+        return set()
+    until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
+    take = partial(statements.claim, entry_ids, tuple(among), owner(), until)
+    return _write(take)
 
 
 def settle(marks: list[Mark]) -> Future[None]:

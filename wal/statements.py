@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import connections
@@ -75,6 +76,26 @@ def append(entries: list[Entry]) -> Sequence[int]:
             return range(last - len(entries) + 1, last + 1)
         cursor.execute(f"{statement} RETURNING id", values)
         return [int(key) for (key,) in cursor.fetchall()]
+
+
+def claim(
+    entry_ids: Collection[int], among: Sequence[EntryStatus], owner: str, until: datetime
+) -> set[int]:
+    """Claim those of the entries that have one of these statuses, or an expired claim."""
+    connection = connections[ALIAS]
+    now, end = map(connection.ops.adapt_datetimefield_value, (timezone.now(), until))
+    statement = (
+        "UPDATE webhook_wal SET status = 'processing', attempts = attempts + 1, claimed_by = %s,"
+        f" claimed_until = %s WHERE id IN ({_places(entry_ids)}) AND (status IN"
+        f" ({_places(among)}) OR (status = 'processing' AND claimed_until < %s)) RETURNING id"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [owner, end, *entry_ids, *map(str, among), now])
+        return {int(key) for (key,) in cursor.fetchall()}
+
+
+def _places(values: Collection[object]) -> str:
+    return ", ".join(["%s"] * len(values))
 
 
 def settle(several: list[list[Mark]]) -> list[None]:

@@ -98,6 +98,9 @@ def hand_over(
         retry_failed=retry_failed,
         give_up=give_up,
     )
+    if appending is None:
+        # It is in the log, so it can be read now, while the settler waits for the database.
+        _ = waiting.wanted
     settler().submit(waiting)
     return waiting
 

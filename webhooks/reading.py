@@ -6,6 +6,7 @@ import threading
 import uuid
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 
 from faults import Fault, InvalidJSON, InvalidPayload, ProcessingError
 from wal.models import Entry
@@ -16,14 +17,14 @@ from webhooks.signal import Signal
 NO_BOOK = "-"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reading:
     """An entry, read: its signal, or the fault that kept it from being one."""
 
     signal: Signal | None
     fault: Fault | None
 
-    @property
+    @cached_property
     def book(self) -> str:
         """What the log labels the entry with, and what orders it among others."""
         return self.signal.book if self.signal else NO_BOOK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ from wal.models import Entry, EntryStatus
 from webhooks.outcome import Outcome
 from webhooks.parking import parking_time
 from webhooks.pipeline import give_up_waiting, hand_over, outcome_of
+from webhooks.waiting import Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -84,16 +86,6 @@ def _queries(choice: Choice) -> list[QuerySet[Entry]]:
     return entries
 
 
-def _windows(choice: Choice) -> Iterator[list[Entry]]:
-    """The chosen entries, some at a time; a query is asked once those before it are done."""
-    left = sys.maxsize if choice.limit is None else choice.limit
-    for query in _queries(choice):
-        entries = journal.walk(query)
-        while window := list(islice(entries, min(left, _TOGETHER))):
-            left -= len(window)
-            yield window
-
-
 def replay(choice: Choice) -> Iterator[Replayed]:
     """Settle the chosen entries, and tell what came of each, in the order of the log.
 
@@ -102,16 +94,25 @@ def replay(choice: Choice) -> Iterator[Replayed]:
     # A claim that is alive is waited for until it would have ended.
     patience = 0.0 if choice.only_free else settings.LEASE_SECONDS + 1.0
     retry = choice.failed or bool(choice.entry_id)
-    for window in _windows(choice):
-        # Handed over before the first is waited for, so that they share transactions.
-        handed = [
-            None
-            if entry.status == EntryStatus.PARKED
-            else hand_over(entry, patience=patience, retry_failed=retry)
-            for entry in window
-        ]
-        is_away = False
-        for entry, waiting in zip(window, handed, strict=True):
+    left = sys.maxsize if choice.limit is None else choice.limit
+    # Handed over before the first is waited for, so that they share transactions.
+    ahead: deque[tuple[Entry, Waiting | None]] = deque()
+    is_away = False
+    for query in _queries(choice):
+        entries = journal.walk(query)
+        # A query is asked once those before it are done.
+        while True:
+            while not is_away and len(ahead) < min(left, _TOGETHER):
+                if (entry := next(entries, None)) is None:
+                    break
+                waiting = None
+                if entry.status != EntryStatus.PARKED:
+                    waiting = hand_over(entry, patience=patience, retry_failed=retry)
+                ahead.append((entry, waiting))
+            if not ahead:
+                break
+            entry, waiting = ahead.popleft()
+            left -= 1
             try:
                 if waiting is None:
                     outcome = give_up_waiting(entry, patience=patience)
@@ -122,5 +123,3 @@ def replay(choice: Choice) -> Iterator[Replayed]:
                 yield Replayed(entry, None, fault)
             else:
                 yield Replayed(entry, outcome, outcome.fault)
-        if is_away:
-            return

@@ -24,7 +24,6 @@ from django.db import connections
 import metering
 from faults import DatabaseUnavailable, Queued
 from wal import journal
-from wal.line import InLine
 from wal.models import Entry, EntryStatus
 from wal.statements import Mark
 from webhooks.applying import apply
@@ -33,7 +32,7 @@ from webhooks.models import WebhookLog
 from webhooks.observation import lines_about, observe
 from webhooks.outcome import Outcome, settled_as
 from webhooks.reading import NO_BOOK
-from webhooks.turns import claim, first_in_line, is_held
+from webhooks.turns import first_in_line, is_held
 from webhooks.waiting import Waiting, as_queued, give_back
 
 logger = logging.getLogger(__name__)
@@ -122,28 +121,35 @@ class Settler:
             up_to=max((first.entry.pk for first in firsts.values()), default=0),
             besides=tuple(self._being_marked),
         )
-        ready = []
+        ready: list[Waiting] = []
+        free: dict[int, Waiting] = {}
+        held: list[Waiting] = []
         for first in firsts.values():
             before = in_line.get(first.book)
-            if before is not None and before.id < first.entry.pk:
-                if claim(before):
-                    ready.append(self._adopt(before))
-                    continue
-            elif is_held(first.entry, before):
+            if before is None or before.id > first.entry.pk:
+                (ready if is_held(first.entry) else held).append(first)
+            elif before.is_ours and before.id == first.entry.pk:
                 ready.append(first)
-                continue
-            if time.monotonic() >= first.limit:
-                self._give_up([first], Queued())
+            elif before.is_free:
+                free[before.id] = first
+            else:
+                held.append(first)
+        ours = journal.claim(free.keys())
+        for entry_id, first in free.items():
+            if entry_id not in ours:
+                held.append(first)
+            else:
+                ready.append(first if entry_id == first.entry.pk else self._adopt(entry_id))
+        self._give_up([each for each in held if time.monotonic() >= each.limit], Queued())
         return ready
 
     def _appended(self) -> list[Waiting]:
         # An entry that came while the others were committed is in the next commit.
         return [each for each in self._waiting if each.entry.pk is not None]
 
-    def _adopt(self, before: InLine) -> Waiting:
+    def _adopt(self, entry_id: int) -> Waiting:
         """Take an entry that nobody brought; whoever waits behind it waits for it."""
-        entry = Entry.objects.get(pk=before.id)
-        adopted = Waiting(entry, limit=0)
+        adopted = Waiting(Entry.objects.get(pk=entry_id), limit=0)
         self._waiting.append(adopted)
         return adopted
 

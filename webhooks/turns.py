@@ -1,4 +1,4 @@
-"""Whose turn it is: the first unsettled entry of each book, and the claim on it."""
+"""Whose turn it is: the first unsettled entry of each book."""
 
 from __future__ import annotations
 
@@ -10,20 +10,15 @@ from wal.models import Entry, EntryStatus
 from webhooks.reading import books_read, read
 
 
-def claim(entry: InLine) -> bool:
-    """Take an entry that nobody who is alive holds; tell whether it is ours now."""
-    return entry.is_free and journal.claim(entry.id)
+def is_held(entry: Entry) -> bool:
+    """Make sure that this process holds an entry that is in nobody's line.
 
-
-def is_held(entry: Entry, standing: InLine | None) -> bool:
-    """Make sure that this process holds the claim of a book's first entry."""
-    if standing is not None and standing.id == entry.pk:
-        return standing.is_ours or claim(standing)
-    # Settled by somebody else meanwhile, or handed over to be tried once more. The first
-    # needs no claim: applying it finds the effect it had.
+    It was settled by somebody else meanwhile, and then needs no claim: applying it finds
+    the effect it had. Or it was handed over to be tried once more.
+    """
     if entry.status in (EntryStatus.PROCESSING, EntryStatus.COMPLETED, EntryStatus.DUPLICATE):
         return True
-    if journal.claim(entry.pk, among=(EntryStatus(entry.status),)):
+    if journal.claim([entry.pk], among=[EntryStatus(entry.status)]):
         return True
     entry.refresh_from_db(fields=["status"])
     return False

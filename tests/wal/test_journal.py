@@ -102,10 +102,19 @@ def test_what_nobody_commits_the_writer_does() -> None:
 
 def test_a_live_claim_holds_and_an_expired_one_does_not() -> None:
     entry = append()
-    assert not journal.claim(entry.pk)
+    assert not journal.claim([entry.pk])
     Entry.objects.filter(pk=entry.pk).update(claimed_until=timezone.now() - timedelta(seconds=1))
-    assert journal.claim(entry.pk)
+    assert journal.claim([entry.pk])
     assert Entry.objects.get(pk=entry.pk).attempts == 2
+
+
+def test_of_several_those_that_are_free_are_claimed() -> None:
+    free, taken, settled = append(), append(), append()
+    journal.release(free.pk, book="b", error="")
+    journal.settle([completed(settled, 1)]).result(timeout=5)
+    assert journal.claim([free.pk, taken.pk, settled.pk]) == {free.pk}
+    assert journal.claim([free.pk, taken.pk, settled.pk]) == set()
+    assert journal.claim([]) == set()
 
 
 def test_a_claim_is_won_once() -> None:
@@ -115,7 +124,7 @@ def test_a_claim_is_won_once() -> None:
 
     def race(_: int) -> bool:
         barrier.wait()
-        return journal.claim(entry.pk)
+        return bool(journal.claim([entry.pk]))
 
     with ThreadPoolExecutor(16) as pool:
         assert sorted(pool.map(race, range(16))) == [False] * 15 + [True]

@@ -346,6 +346,6 @@ def test_nonsense_is_status_2_in_a_process(history: None) -> None:
 
 def test_an_entry_that_was_taken_up_again_meanwhile_stays(databases: None) -> None:
     entry = EntryFactory(status="failed")
-    assert journal.claim(entry.pk, among=[EntryStatus.FAILED])
+    assert journal.claim([entry.pk], among=[EntryStatus.FAILED])
     assert retention.forget([entry.pk]) == 0
     assert Entry.objects.get().status == "processing"
