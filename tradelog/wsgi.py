@@ -8,16 +8,36 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.conf import settings
-from django.core.handlers.wsgi import WSGIHandler
+from django.core.handlers.base import BaseHandler
+from django.core.handlers.wsgi import WSGIRequest, get_script_name
 from django.core.wsgi import get_wsgi_application
+from django.http import HttpResponse
+from django.urls import set_script_prefix
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradelog.settings")
 
 _pages = get_wsgi_application()
 
 
-class AlertHandler(WSGIHandler):
-    """Django, with ALERT_MIDDLEWARE alone."""
+class AlertHandler(BaseHandler):
+    """Django, with ALERT_MIDDLEWARE alone and without its signals around a request.
+
+    They close connections that have become old, and an alert's thread has none: the
+    settler's and the writer's are the only ones that ask a database.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.load_middleware()
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        set_script_prefix(get_script_name(environ))
+        response = self.get_response(WSGIRequest(environ))
+        assert isinstance(response, HttpResponse)  # Nothing below /webhook is streamed.
+        start_response(f"{response.status_code} {response.reason_phrase}", [*response.items()])
+        return [response.content]
 
     def load_middleware(self, is_async: bool = False) -> None:
         everything = settings.MIDDLEWARE
