@@ -39,19 +39,18 @@ def one_round_trip() -> Iterator[Ask]:
         yield lambda statement, parameters=(): _execute(database, statement, parameters)
 
 
-def columns(model: type[models.Model]) -> str:
-    """All columns of a model as a statement lists them, for `loaded`."""
-    return ", ".join(f'"{model._meta.db_table}"."{name}"' for name in _fields(model).columns)
+def as_json(model: type[models.Model]) -> str:
+    """A row of a model as a statement tells it in JSON, for `from_json`."""
+    table = model._meta.db_table
+    listed = ", ".join(f'"{table}"."{name}"' for name in _fields(model).columns)
+    return f"json_build_array({listed})"
 
 
-def loaded(model: type[M], cursor: psycopg.Cursor[Any]) -> list[M]:
-    """The rows of a statement that selected `columns`, as the model's."""
+def from_json(model: type[M], row: Sequence[Any]) -> M:
+    """The row that `as_json` told; its decimal numbers must have been read as Decimal."""
     fields = _fields(model)
-    rows: Any = cursor.fetchall()
-    if fields.json:
-        rows = ([*row] for row in rows)
-        rows = list(map(fields.with_json, rows))
-    return [model.from_db(DEFAULT_DB_ALIAS, fields.names, row) for row in rows]
+    values = [read(value) for read, value in zip(fields.read, row, strict=True)]
+    return model.from_db(DEFAULT_DB_ALIAS, fields.names, values)
 
 
 def insert(rows: Sequence[models.Model]) -> None:
@@ -90,9 +89,8 @@ class _Fields:
         self.columns = [str(field.column) for field in fields]
         # Without a length: a cast to one would cut off what an insert refuses.
         self.types = [str(field.rel_db_type(connection)).partition("(")[0] for field in fields]
-        self.json = [
-            place for place, field in enumerate(fields) if isinstance(field, models.JSONField)
-        ]
+        #: From JSON to each field's own type.
+        self.read = [field.to_python for field in fields]
         #: Those that are told the time on being inserted.
         self.stamped = [field for field in fields if getattr(field, "auto_now_add", False)]
         #: Attributes by column, of all but the id.
@@ -107,12 +105,6 @@ class _Fields:
         """Columns and their types."""
         types = dict(zip(self.columns, self.types, strict=True))
         return ", ".join(f'"{name}" {types[name]}' for name in columns)
-
-    def with_json(self, row: list[Any]) -> list[Any]:
-        """A row with its JSON read."""
-        for place in self.json:
-            row[place] = json.loads(row[place])
-        return row
 
 
 @lru_cache

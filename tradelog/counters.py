@@ -2,149 +2,147 @@
 
 django-ratelimit needs a cache in which `add` and `incr` are atomic. Of Django's
 own, the one in memory is not shared and those in files and in the database are
-not atomic; the main database may be down besides. So the counts live in a SQLite
-file of their own. Where several hosts share them, CACHE_URL names a Valkey or Redis.
+not atomic; the main database may be down besides. So the counts live in an LMDB
+file of their own: memory that processes share, changed by one of them at a time. Where
+several hosts share counts, CACHE_URL names a Valkey or Redis.
 """
 
 from __future__ import annotations
 
 import os
 import pickle
-import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
+import lmdb
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
-from wal.turn import Turnstile
+#: Bytes the file may grow to; it takes what is written, and a count takes about 100.
+_ROOM = 1 << 28
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS counters (key TEXT PRIMARY KEY, value, expires REAL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS counters_by_expiry ON counters (expires);
-"""
+#: Keys looked at for each one that is added, so that what has expired does not pile up.
+_SWEPT = 8
 
 
 class SharedCounters(BaseCache):
-    """Keys and values in one SQLite file; every change is one atomic statement.
+    """Keys and values in one file; every change is one transaction.
 
-    Counts are lost with the power, and that is all right: they are worth a minute.
+    Counts are lost with the power, and that is all right: they are worth a minute. The file
+    may not outlive it whole, so the server begins with a new one.
     """
 
     def __init__(self, location: str, params: dict[str, Any]) -> None:
         super().__init__(params)
-        self._path = Path(location)
-        # Django makes a cache object for each thread, so this connection is one's own.
-        self._opened: tuple[int, sqlite3.Connection] | None = None
+        self._path = location
 
     def add(
         self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
     ) -> bool:
-        if self.get(key, version=version) is not None:
-            return False  # As nearly always: no turn is waited for.
-        now = time.time()
-        with self._writing() as cursor:
-            cursor.execute("DELETE FROM counters WHERE expires <= ?", [now])
-            cursor.execute(
-                "INSERT INTO counters VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                [self.make_and_validate_key(key, version), _stored(value), self._expiry(timeout)],
-            )
-            return cursor.rowcount == 1
+        name = self._name(key, version)
+        with self._writing() as counts:
+            if _live(counts.get(name)) is not None:
+                return False
+            counts.put(name, _stored(value, self._expiry(timeout)))
+            _sweep(counts)
+        return True
 
     def set(
         self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
     ) -> None:
-        with self._writing() as cursor:
-            cursor.execute(
-                "INSERT OR REPLACE INTO counters VALUES (?, ?, ?)",
-                [self.make_and_validate_key(key, version), _stored(value), self._expiry(timeout)],
-            )
+        with self._writing() as counts:
+            counts.put(self._name(key, version), _stored(value, self._expiry(timeout)))
 
     def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
         """Add to a count; its expiry stays. Raises ValueError where there is none."""
-        with self._writing() as cursor:
-            row = cursor.execute(
-                "UPDATE counters SET value = value + ? WHERE key = ? AND expires > ?"
-                " RETURNING value",
-                [delta, self.make_and_validate_key(key, version), time.time()],
-            ).fetchone()
-        if row is None:
-            raise ValueError(f"No count is kept under {key!r}.")
-        return int(row[0])
+        name = self._name(key, version)
+        with self._writing() as counts:
+            found = _live(counts.get(name))
+            if found is None:
+                raise ValueError(f"No count is kept under {key!r}.")
+            count = int(found[0]) + delta
+            counts.put(name, _stored(count, found[1]))
+        return count
 
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
-        row = (
-            self._connection()
-            .execute(
-                "SELECT value FROM counters WHERE key = ? AND expires > ?",
-                [self.make_and_validate_key(key, version), time.time()],
-            )
-            .fetchone()
-        )
-        return default if row is None else _read(row[0])
+        with _opened(self._path).begin() as counts:
+            found = _live(counts.get(self._name(key, version)))
+        return default if found is None else found[0]
 
     def touch(self, key: str, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        with self._writing() as cursor:
-            cursor.execute(
-                "UPDATE counters SET expires = ? WHERE key = ? AND expires > ?",
-                [
-                    self._expiry(timeout),
-                    self.make_and_validate_key(key, version),
-                    time.time(),
-                ],
-            )
-            return cursor.rowcount == 1
+        name = self._name(key, version)
+        with self._writing() as counts:
+            found = _live(counts.get(name))
+            if found is not None:
+                counts.put(name, _stored(found[0], self._expiry(timeout)))
+        return found is not None
 
     def delete(self, key: str, version: int | None = None) -> bool:
-        with self._writing() as cursor:
-            cursor.execute(
-                "DELETE FROM counters WHERE key = ?", [self.make_and_validate_key(key, version)]
-            )
-            return cursor.rowcount == 1
+        name = self._name(key, version)
+        with self._writing() as counts:
+            was_there = _live(counts.get(name)) is not None
+            counts.delete(name)
+        return was_there
 
     def clear(self) -> None:
-        with self._writing() as cursor:
-            cursor.execute("DELETE FROM counters")
+        environment = _opened(self._path)
+        with environment.begin(write=True) as counts:
+            counts.drop(environment.open_db(txn=counts), delete=False)
+
+    def _name(self, key: str, version: int | None) -> bytes:
+        return self.make_and_validate_key(key, version).encode()
+
+    def _writing(self) -> lmdb.Transaction:
+        return _opened(self._path).begin(write=True)
 
     def _expiry(self, timeout: Any) -> float:
         expiry = self.get_backend_timeout(timeout)
         return float("inf") if expiry is None else expiry
 
-    def _connection(self) -> sqlite3.Connection:
-        if self._opened is None or self._opened[0] != os.getpid():
-            connection = sqlite3.connect(self._path, timeout=1, isolation_level=None)
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=OFF")
-            connection.executescript(_SCHEMA)
-            self._opened = (os.getpid(), connection)
-        return self._opened[1]
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Cursor]:
-        connection = self._connection()
-        with _THREADS, _turnstile(self._path).turn(), connection:
-            yield connection.cursor()
+#: Once a process: a file that is opened twice in one loses its locks.
+_environments: dict[tuple[int, str], lmdb.Environment] = {}
+_opening = threading.Lock()
 
 
-#: Threads line up here, so that the turnstile sees one of a process at a time.
-_THREADS = threading.Lock()
-_turnstiles: dict[tuple[int, Path], Turnstile] = {}
-
-
-def _turnstile(path: Path) -> Turnstile:
+def _opened(path: str) -> lmdb.Environment:
     place = (os.getpid(), path)
-    if place not in _turnstiles:
-        _turnstiles[place] = Turnstile(path)
-    return _turnstiles[place]
+    if place not in _environments:
+        with _opening:
+            if place not in _environments:
+                _environments[place] = lmdb.open(
+                    path, map_size=_ROOM, subdir=False, mode=0o600, sync=False, max_readers=1024
+                )
+    return _environments[place]
 
 
-def _stored(value: Any) -> Any:
-    # Counts stay numbers, so that SQLite can add to them.
-    return value if type(value) is int else pickle.dumps(value)
+def _stored(value: Any, expires: float) -> bytes:
+    return pickle.dumps((value, expires))
 
 
-def _read(value: Any) -> Any:
-    return pickle.loads(value) if isinstance(value, bytes) else value
+def _live(stored: bytes | memoryview | None) -> tuple[Any, float] | None:
+    """A value and when it expires, unless it has."""
+    if stored is None:
+        return None
+    found: tuple[Any, float] = pickle.loads(stored)
+    return found if found[1] > time.time() else None
+
+
+#: By process: where the last look for expired keys ended.
+_swept_to = b""
+
+
+def _sweep(counts: lmdb.Transaction) -> None:
+    """Delete what has expired of the next few keys."""
+    global _swept_to
+    cursor = counts.cursor()
+    if not cursor.set_range(_swept_to):
+        cursor.first()
+    for _ in range(_SWEPT):
+        if not cursor.key():
+            break
+        if _live(cursor.value()) is None:
+            cursor.delete()  # The cursor is on the next one then.
+        elif not cursor.next():
+            break
+    _swept_to = bytes(cursor.key())

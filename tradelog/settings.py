@@ -227,7 +227,7 @@ CACHES = {
     # Counts must hold across worker processes and with the main database down.
     else {
         "BACKEND": "tradelog.counters.SharedCounters",
-        "LOCATION": str(TRADELOG_DATA / "counters.sqlite3"),
+        "LOCATION": str(TRADELOG_DATA / "counters.lmdb"),
     }
 }
 SILENCED_SYSTEM_CHECKS = [

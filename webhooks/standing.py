@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from decimal import Decimal
+from typing import Any, Final
 from uuid import UUID
 
+import psycopg
 from django.db import connection
 
 import rows
@@ -22,37 +25,51 @@ STATEMENT_SHARE: Final = 0.75
 #: The lock that orders alerts which are refused at once, and so belong to no book.
 _REFUSED: Final = "refused"
 
-#: Not waited for: one held book must not hold up the others.
+#: The books that are ours from now on. Not waited for: one held book must not hold up the
+#: others.
 _HELD: Final = (
-    "SELECT book FROM unnest(%s::text[]) AS book"
-    " WHERE pg_try_advisory_xact_lock(hashtextextended(book, 0))"
+    "ARRAY(SELECT book FROM json_array_elements_text(%s) AS book"
+    " WHERE pg_try_advisory_xact_lock(hashtextextended(book, 0)))"
 )
 _WAIT: Final = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
-_KNOWN: Final = (
-    f"SELECT {rows.columns(WebhookLog)} FROM webhook_logs"
-    " WHERE correlation_id = ANY(%s::uuid[]) OR idempotency_key = ANY(%s::varchar[])"
-    " ORDER BY id"
+
+#: All of it as one value of JSON: a statement costs more than what it finds.
+_HOLDS: Final = f"""
+WITH asked AS MATERIALIZED (SELECT %s::json AS told),
+book AS MATERIALIZED (
+    SELECT * FROM asked, json_to_recordset(told->'books') AS book(name varchar, symbol varchar)
 )
-_STRATEGIES: Final = (
-    f"SELECT {rows.columns(Strategy)} FROM strategies WHERE name = ANY(%s::varchar[])"
-)
-_LOTS: Final = (
-    f"SELECT {rows.columns(Lot)} FROM unnest(%s::varchar[], %s::varchar[]) AS book(name, symbol)"
-    " JOIN strategies ON strategies.name = book.name"
-    " JOIN open_positions ON open_positions.strategy_id = strategies.id"
-    " AND open_positions.symbol = book.symbol AND open_positions.status = 'open'"
-    " ORDER BY open_positions.id"
-)
-_ENDS: Final = (
-    "SELECT named, place, link FROM unnest(%s::text[]) AS named CROSS JOIN LATERAL (SELECT"
-    " place, link FROM webhook_logs WHERE chain = named ORDER BY place DESC LIMIT 1) AS last"
-)
-_PARKED: Final = (
-    f"SELECT {rows.columns(WebhookLog)} FROM unnest(%s::varchar[], %s::varchar[])"
-    " AS book(name, symbol) JOIN webhook_logs ON webhook_logs.strategy = book.name"
-    " AND webhook_logs.symbol = book.symbol AND webhook_logs.status = 'parked'"
-    " ORDER BY webhook_logs.id"
-)
+SELECT json_build_object(
+    'known', (
+        SELECT json_agg(id ORDER BY id) FROM webhook_logs
+        WHERE correlation_id = ANY(
+            ARRAY(SELECT json_array_elements_text(told->'alerts')::uuid FROM asked))
+        OR idempotency_key = ANY(
+            ARRAY(SELECT json_array_elements_text(told->'keys')::varchar FROM asked))
+    ),
+    'strategies', (
+        SELECT json_agg({rows.as_json(Strategy)}) FROM strategies
+        WHERE name = ANY(ARRAY(SELECT book.name FROM book))
+    ),
+    'lots', (
+        SELECT json_agg({rows.as_json(Lot)} ORDER BY open_positions.id)
+        FROM book JOIN strategies ON strategies.name = book.name
+        JOIN open_positions ON open_positions.strategy_id = strategies.id
+            AND open_positions.symbol = book.symbol AND open_positions.status = 'open'
+    ),
+    'ends', (
+        SELECT json_agg(json_build_array(named, place, link))
+        FROM asked, json_array_elements_text(told->'chains') AS named CROSS JOIN LATERAL (
+            SELECT place, link FROM webhook_logs WHERE chain = named ORDER BY place DESC LIMIT 1
+        ) AS last
+    ),
+    'parked', (
+        SELECT json_agg(webhook_logs.id) FROM book JOIN webhook_logs
+        ON webhook_logs.strategy = book.name AND webhook_logs.symbol = book.symbol
+            AND webhook_logs.status = 'parked'
+    )
+)::text
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,41 +106,57 @@ def look(
     be it a lock, a statement, or us: a client that vanished must not keep its books.
     """
     parts = [book_parts(book) for book in books]
-    names, symbols = [name for name, _ in parts], [symbol for _, symbol in parts]
+    asked = {
+        "books": [{"name": name, "symbol": symbol} for name, symbol in parts],
+        "alerts": list(map(str, alerts)),
+        "keys": keys,
+        "chains": [*books, trail.REFUSED] if with_refused else books,
+    }
     # Each statement sees what was committed before it began, so what is read after the
     # locks is what their last holders left.
     with rows.one_round_trip() as ask:
-        _limit(ask, statement_seconds)
-        held = ask(_HELD, [list(books)])
+        limits = _limits(statement_seconds)
+        told = [part for limit in limits.items() for part in limit]
+        settings = ", ".join(["set_config(%s, %s, true)"] * len(limits))
+        locked = ask(f"SELECT {_HELD}, {settings}", [json.dumps(books), *told])
         if with_refused:
             # No book's lock orders these. Nobody who holds it waits for a book.
             ask(_WAIT, [_REFUSED])
-        known = ask(_KNOWN, [list(alerts), list(keys)])
-        strategies = ask(_STRATEGIES, [names])
-        lots = ask(_LOTS, [names, symbols])
-        ends = ask(_ENDS, [[*books, trail.REFUSED] if with_refused else list(books)])
-        parked = ask(_PARKED, [names, symbols])
-    found = rows.loaded(WebhookLog, known)
-    named = {strategy.name: strategy for strategy in rows.loaded(Strategy, strategies)}
-    names_by_id = {strategy.pk: name for name, strategy in named.items()}
-    open_lots: dict[str, list[Lot]] = {}
-    for lot in rows.loaded(Lot, lots):
-        open_lots.setdefault(book_name(names_by_id[lot.strategy_id], lot.symbol), []).append(lot)
-    waiting: dict[str, list[WebhookLog]] = {}
-    for log in rows.loaded(WebhookLog, parked):
-        waiting.setdefault(book_name(log.strategy, log.symbol), []).append(log)
+        holds = ask(_HOLDS, [json.dumps(asked)])
+    found = json.loads(_first(holds), parse_float=Decimal)
+    strategies = [rows.from_json(Strategy, row) for row in found["strategies"] or ()]
+    names = {strategy.pk: strategy.name for strategy in strategies}
+    lots: dict[str, list[Lot]] = {}
+    for row in found["lots"] or ():
+        lot = rows.from_json(Lot, row)
+        lots.setdefault(book_name(names[lot.strategy_id], lot.symbol), []).append(lot)
+    known = _alerts(found["known"])
+    parked: dict[str, list[WebhookLog]] = {}
+    for log in _alerts(found["parked"]):
+        parked.setdefault(book_name(log.strategy, log.symbol), []).append(log)
     return Standing(
-        held=frozenset(book for (book,) in held.fetchall()),
-        alerts={log.correlation_id: log for log in found},
-        keys={log.idempotency_key: log for log in found},
-        strategies=named,
-        lots=open_lots,
-        ends={chain: (place, link) for chain, place, link in ends.fetchall()},
-        parked=waiting,
+        held=frozenset(_first(locked)),
+        alerts={log.correlation_id: log for log in known},
+        keys={log.idempotency_key: log for log in known},
+        strategies={strategy.name: strategy for strategy in strategies},
+        lots=lots,
+        ends={chain: (place, link) for chain, place, link in found["ends"] or ()},
+        parked=parked,
     )
 
 
-def _limit(ask: rows.Ask, seconds: float) -> None:
+def _alerts(ids: list[int] | None) -> list[WebhookLog]:
+    # Seldom any, so they are asked for apart.
+    return list(WebhookLog.objects.filter(pk__in=ids).order_by("id")) if ids else []
+
+
+def _first(cursor: psycopg.Cursor[Any]) -> Any:
+    row = cursor.fetchone()
+    assert row is not None
+    return row[0]
+
+
+def _limits(seconds: float) -> dict[str, str]:
     """Have the database give up, until the transaction's end, what takes longer."""
     limits = {
         # First, since who waited for a lock may try again, and who was too slow may not.
@@ -134,5 +167,4 @@ def _limit(ask: rows.Ask, seconds: float) -> None:
     if connection.get_database_version() >= (17,):
         # What comes of idling after a pipeline is not noticed: its last message is no query.
         limits["transaction_timeout"] = seconds / STATEMENT_SHARE
-    told = [part for name, most in limits.items() for part in (name, f"{most * 1000:.0f}ms")]
-    ask(f"SELECT {', '.join(['set_config(%s, %s, true)'] * len(limits))}", told)
+    return {name: f"{most * 1000:.0f}ms" for name, most in limits.items()}

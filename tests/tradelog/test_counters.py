@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tradelog.counters import SharedCounters
+from tradelog.counters import SharedCounters, _opened
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> str:
-    return str(tmp_path / "counters.sqlite3")
+    return str(tmp_path / "counters.lmdb")
 
 
 def counters(path: str, **params: Any) -> SharedCounters:
@@ -67,3 +67,17 @@ def test_clear(path: str) -> None:
     cache.set("a", 1)
     cache.clear()
     assert not cache.has_key("a")
+
+
+def test_what_has_expired_does_not_pile_up(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = counters(path)
+    now = 1_000_000.0
+    monkeypatch.setattr("time.time", lambda: now)
+    for number in range(1000):
+        cache.add(f"stranger-{number}", 1, timeout=60)
+    now += 61
+    for number in range(1000, 1200):
+        cache.add(f"stranger-{number}", 1, timeout=60)
+    with _opened(path).begin() as counts:
+        assert counts.stat()["entries"] == 200
+    assert cache.get("stranger-1100") == 1
