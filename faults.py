@@ -83,6 +83,9 @@ class MethodNotAllowed(Fault):
 
     code, http_status, status = "METHOD_NOT_ALLOWED", 405, Status.REJECTED
 
+    def headers(self) -> dict[str, str]:
+        return {"Allow": "POST"}
+
 
 class InvalidToken(Fault):
     """No valid token came with this request."""
