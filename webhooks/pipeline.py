@@ -112,10 +112,11 @@ def outcome_of(waiting: Waiting) -> Outcome:
     """
     try:
         return waiting.done.result(timeout=deadline.left(threading.TIMEOUT_MAX))
-    except TooLong:
+    except TooLong as too_long:
         if waiting.appending is not None and not waiting.appending.done.done():
+            # Or see to it that nothing is written: who asked may be gone by then.
             waiting.appending.done.cancel()
-            raise LogUnavailable from None
+            raise LogUnavailable from too_long
         late = Queued()
         if settler().abandon(waiting):
             give_back(waiting, late)
