@@ -11,14 +11,15 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from http.cookiejar import CookieJar
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
 
 from tabulate import tabulate
 
-from benchmarks.installation import Installation
+from benchmarks.installation import SYMBOL, Installation
 from benchmarks.meters import read_meter
 from benchmarks.served import TRADELOG, Running, running
 
@@ -30,26 +31,82 @@ _TRADES = "/admin/trades/trade/"
 _LOTS = "/admin/positions/lot/"
 _ENTRIES = "/admin/wal/entry/"
 
+#: Of the history's two years, as the Overview's address has them.
+_ALL_DAYS = "from=2000-01-01&to=2100-12-31"
+
+
+def _days(first: int, last: int, since: str = "from", until: str = "to") -> str:
+    """From so many days ago to so many days ago, by these parameters."""
+    today = datetime.now(UTC).date()
+    return f"{since}={today - timedelta(days=first)}&{until}={today - timedelta(days=last)}"
+
+
+_STRATEGY, _SYMBOL = "strategy=Strategy+7", f"symbol={quote_plus(SYMBOL)}"
+
 PAGES = {
     "Overview": "/",
-    "Overview of one strategy": "/?strategy=Strategy+7",
-    "Overview, all days": "/?from=2000-01-01&to=2100-12-31",
+    "Overview of one strategy": f"/?{_STRATEGY}",
+    "Overview of one symbol": f"/?{_SYMBOL}",
+    "Overview of both": f"/?{_STRATEGY}&{_SYMBOL}",
+    "Overview, 30 days of alerts": "/?alerts=30",
+    "Overview, one day": f"/?{_days(100, 100)}",
+    "Overview, a month": f"/?{_days(29, 0)}",
+    "Overview, a year": f"/?{_days(364, 0)}",
+    "Overview, a year that has gone by": f"/?{_days(500, 136)}",
+    "Overview, all days": f"/?{_ALL_DAYS}",
+    "Overview, all days, of one strategy": f"/?{_ALL_DAYS}&{_STRATEGY}",
+    "Overview, all days, of one symbol": f"/?{_ALL_DAYS}&{_SYMBOL}",
+    "Overview, all days, of both": f"/?{_ALL_DAYS}&{_STRATEGY}&{_SYMBOL}",
+    "Overview, all days, tests included": f"/?{_ALL_DAYS}&tests=included",
     "Trades": _TRADES,
-    "Trades of one strategy": f"{_TRADES}?strategy=Strategy+7",
-    "Trades by P&L": f"{_TRADES}?o=8",
+    "Trades of one strategy": f"{_TRADES}?strategy=8",
+    "Trades of one direction": f"{_TRADES}?direction__exact=long",
+    "Trades of no direction": f"{_TRADES}?direction__exact=short",
+    "Trades by exit": f"{_TRADES}?o=2",
+    "Trades by P&L": f"{_TRADES}?o=9",
+    "Trades of a month": f"{_TRADES}?{_days(60, 30, 'exit_time__gte', 'exit_time__lt')}",
+    "Trades with discrepancy": f"{_TRADES}?discrepancy=yes",
+    "Trades with drift": f"{_TRADES}?drift=yes",
     "Trades, search": f"{_TRADES}?q=Strategy+7",
-    "Trades, page 100": f"{_TRADES}?p=100",
+    "Trades, search for an id": f"{_TRADES}?q=cafe",
+    "Trades, search for nothing there is": f"{_TRADES}?q=nowhere",
+    "Trades, last page": f"{_TRADES}?p=200",
+    "One trade": f"{_TRADES}500000/change/",
+    "Trades as CSV, of one strategy": f"{_TRADES}export/?format=csv&strategy=8",
     "Alerts": _ALERTS,
-    "Alerts of one strategy": f"{_ALERTS}?strategy=Strategy+7",
+    "Alerts of one strategy": f"{_ALERTS}?{_STRATEGY}",
     "Alerts that failed": f"{_ALERTS}?status__exact=failed",
+    "Alerts with drift": f"{_ALERTS}?drift__exact=1",
     "Alerts, search": f"{_ALERTS}?q=Strategy+7",
-    "Alerts, page 100": f"{_ALERTS}?p=100",
+    "Alerts, search for an id": f"{_ALERTS}?q=cafe",
+    "Alerts, search for nothing there is": f"{_ALERTS}?q=nowhere",
+    "Alerts, last page": f"{_ALERTS}?p=200",
     "One alert": f"{_ALERTS}1/change/",
     "Positions": _LOTS,
     "Positions that are open": f"{_LOTS}?status__exact=open",
+    "Positions, search for nothing there is": f"{_LOTS}?q=nowhere",
+    "Positions, last page": f"{_LOTS}?p=200",
     "Write-ahead log": _ENTRIES,
     "Write-ahead log, failed": f"{_ENTRIES}?status__exact=failed",
+    "Write-ahead log, search for nothing there is": f"{_ENTRIES}?q=nowhere",
+    "Write-ahead log, last page": f"{_ENTRIES}?p=200",
     "Strategies": "/admin/trades/strategy/",
+    "One strategy": "/admin/trades/strategy/8/change/",
+    "Admin": "/admin/",
+    "Alarms": "/admin/watch/alarm/",
+    "Comparing an export": "/compare-export/",
+    "Alert builder": "/alert-builder/",
+    "API, trades": "/api/trades/",
+    "API, trades of one strategy": "/api/trades/?strategy_id=8",
+    "API, trades, 1000 a page": "/api/trades/?page_size=1000",
+    "API, alerts": "/api/alerts/",
+    "API, alerts that failed": "/api/alerts/?status=failed",
+    "API, positions": "/api/positions/",
+    "API, strategies": "/api/strategies/",
+    "API, statistics": "/api/statistics/",
+    "API, statistics of all days": f"/api/statistics/?{_ALL_DAYS}",
+    "Metrics": "/metrics",
+    "Ready": "/health/ready",
 }
 
 _USER, _PASSWORD = "bench", "a-password-for-benchmarks-alone"

@@ -11,7 +11,7 @@ from django import forms
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from trades.models import Trade
+from trades.models import Strategy, Trade
 
 #: An order's own time lies between these (webhooks.values.moment).
 _EARLIEST: Final = date(1970, 1, 1)
@@ -46,6 +46,13 @@ class Filters:
         if self.symbol:
             trades = trades.filter(symbol=self.symbol)
         return trades
+
+    def strategy_id(self) -> int | None:
+        """None for all strategies; 0 for one that is not there."""
+        if not self.strategy:
+            return None
+        found = Strategy.objects.filter(name=self.strategy).values_list("pk", flat=True)
+        return found.first() or 0
 
     def url(self, **changes: Any) -> str:
         """The address of the same view with these changes."""

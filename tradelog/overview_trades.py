@@ -15,9 +15,9 @@ from tradelog.overview_filters import Filters, Period, period, shortened
 from tradelog.pnl_calendar import DayCalendar, YearOfMonths, day_calendar, month_calendar
 from trades import performance
 from trades.books import TradedBook
-from trades.models import Strategy
+from trades.monthly.reading import Chosen
 from trades.performance import EquityPoint, Step, Tally
-from trades.results import MOST_SINGLE_STEPS, Results, results
+from trades.results import MOST_SINGLE_STEPS, Results, results_of
 
 #: Rows of the table behind the chart of the equity; of more days it tells the months.
 _MOST_DAYS: Final = 100
@@ -66,10 +66,9 @@ class TradesShown:
     def differing_url(self, filters: Filters, zone: tzinfo) -> str:
         """The list of those; the filters are the ones they were chosen by."""
         since, until = self.period.bounds(zone)
-        strategy = Strategy.objects.filter(name=filters.strategy).values_list("pk", flat=True)
         told = {
             "discrepancy": "yes",
-            "strategy": strategy.first() if filters.strategy else None,
+            "strategy": filters.strategy_id(),
             "symbol": filters.symbol,
             "exit_time__gte": since.isoformat(),
             "exit_time__lt": until.isoformat(),
@@ -128,9 +127,8 @@ def summed_up_trades(
     asked = period(filters, reach=reach, today=now.astimezone(zone).date())
     trades = filters.trades()
     chosen = asked if filters.first else shortened(asked, trades, zone)
-    since, until = chosen.bounds(zone)
-    currencies = results(trades.filter(exit_time__gte=since, exit_time__lt=until), zone)
-    return SummedUp(chosen, chosen != asked, currencies, reach)
+    of_days = Chosen(chosen.first, chosen.last, filters.strategy_id(), filters.symbol)
+    return SummedUp(chosen, chosen != asked, results_of(of_days, zone), reach)
 
 
 def trades_shown(

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F, FilteredRelation, Q, QuerySet
+from django.db.models import (
+    BooleanField,
+    ExpressionWrapper,
+    F,
+    FilteredRelation,
+    Q,
+    QuerySet,
+)
 from django.db.models.functions import Coalesce
 
 from trades.direction import Direction
@@ -68,6 +76,31 @@ def with_counted_pnl(trades: QuerySet[Trade]) -> QuerySet[Trade]:
     return trades.annotate(
         standing=FilteredRelation("corrections", condition=Q(corrections__stands=True)),
         counted_pnl=Coalesce(F("standing__pnl"), F("pnl")),
+    )
+
+
+#: What a correction says never happened, and cost nothing, is no trade.
+_IS_TRADE: Final = Q(counted_quantity__gt=0) | ~Q(counted_pnl=0)
+
+
+def counted(trades: QuerySet[Trade]) -> QuerySet[Trade]:
+    """The trades as sums count them, with `counted_pnl`.
+
+    The one place that decides which P&L counts: that of the correction which stands, else
+    the trade's own.
+    """
+    return _with_counted(trades).filter(_IS_TRADE).order_by()
+
+
+def told_as_counted(trades: QuerySet[Trade]) -> QuerySet[Trade]:
+    """All of the trades, with `counted_pnl`, and `is_counted`: whether sums count them."""
+    is_counted = ExpressionWrapper(_IS_TRADE, BooleanField())
+    return _with_counted(trades).annotate(is_counted=is_counted)
+
+
+def _with_counted(trades: QuerySet[Trade]) -> QuerySet[Trade]:
+    return with_counted_pnl(trades).annotate(
+        counted_quantity=Coalesce(F("standing__quantity"), F("quantity"))
     )
 
 

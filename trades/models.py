@@ -242,3 +242,7 @@ class Correction(models.Model):
 
     def __str__(self) -> str:
         return f"correction {self.pk} of trade {self.trade_id}"
+
+
+# Django looks for models here.
+from trades.monthly.models import MonthSums, SummedZone  # noqa: E402, F401

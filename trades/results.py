@@ -6,25 +6,23 @@ and the log has strategies and symbols. Money of different currencies is never s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, tzinfo
 from decimal import Decimal
 from typing import Any, Final
 
 from django.db import connection, transaction
-from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 
-from trades.corrections import with_counted_pnl
+from trades.corrections import counted
 from trades.models import Strategy, Trade
+from trades.monthly import reading as monthly
+from trades.monthly.reading import MEMORY, Chosen
 from trades.performance import Step, Tally, sharpe_of_sums, total
 
 #: Up to this many trades every moment of exit is a step of the equity; above it every day.
 MOST_SINGLE_STEPS: Final = 2000
-
-#: For the sums of a query; with less, those of many trades are sorted on disk.
-_MEMORY: Final = "64MB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,39 +56,26 @@ class Results:
         return total(step.tally for step in self.steps)
 
 
-#: What a correction says never happened, and cost nothing, is no trade.
-_IS_TRADE: Final = Q(counted_quantity__gt=0) | ~Q(counted_pnl=0)
-
-
-def counted(trades: QuerySet[Trade]) -> QuerySet[Trade]:
-    """The trades as sums count them, with `counted_pnl`.
-
-    The one place that decides which P&L counts: that of the correction which stands, else
-    the trade's own.
-    """
-    return _with_counted(trades).filter(_IS_TRADE).order_by()
-
-
-def told_as_counted(trades: QuerySet[Trade]) -> QuerySet[Trade]:
-    """All of the trades, with `counted_pnl`, and `is_counted`: whether sums count them."""
-    is_counted = ExpressionWrapper(_IS_TRADE, BooleanField())
-    return _with_counted(trades).annotate(is_counted=is_counted)
-
-
-def _with_counted(trades: QuerySet[Trade]) -> QuerySet[Trade]:
-    return with_counted_pnl(trades).annotate(
-        counted_quantity=Coalesce(F("standing__quantity"), F("quantity"))
-    )
-
-
 def results(trades: QuerySet[Trade], zone: tzinfo) -> list[Results]:
     """How these trades turned out, by currency, the one with most trades first.
 
     `zone` is whose midnight begins a day; PostgreSQL must know its name.
     """
+    return _gathered(_summed_up(trades, zone, has_many=_has_many(trades)), zone)
+
+
+def results_of(chosen: Chosen, zone: tzinfo) -> list[Results]:
+    """The same of the trades of these days; as fast for a million where months are summed up."""
+    trades = chosen.trades(zone)
+    has_many = _has_many(trades)
+    rows = monthly.read(chosen, zone) if has_many else None
+    return _gathered(_summed_up(trades, zone, has_many=has_many) if rows is None else rows, zone)
+
+
+def _gathered(rows: Iterable[tuple[Any, ...]], zone: tzinfo) -> list[Results]:
     by_currency: dict[str, Results] = {}
     names: dict[int, str] = dict(Strategy.objects.values_list("id", "name"))
-    for row in _rows(trades, zone):
+    for row in map(_Row.of, rows):
         of_currency = by_currency.setdefault(row.currency, Results(row.currency))
         if row.day is not None:
             moment = row.moment or datetime.combine(row.day, time.min, zone)
@@ -119,6 +104,15 @@ class _Row:
     drawdown: Decimal | None
     squares: Decimal | None
     days: int | None
+
+    @classmethod
+    def of(cls, columns: tuple[Any, ...]) -> _Row:
+        currency, strategy_id, symbol, day, moment, *sums, drawdown, squares, days = columns
+        *tally, discrepancies = sums
+        return cls(
+            currency, strategy_id, symbol, day, moment, Tally(*tally), discrepancies, drawdown,
+            squares, days,
+        )  # fmt: skip
 
     def group(self, name: str) -> Group:
         assert self.drawdown is not None and self.squares is not None and self.days is not None
@@ -188,19 +182,20 @@ ORDER BY day, moment, trades DESC, strategy_id, symbol
 """
 
 
-def _rows(trades: QuerySet[Trade], zone: tzinfo) -> Iterator[_Row]:
+def _has_many(trades: QuerySet[Trade]) -> bool:
+    return counted(trades).values("pk")[MOST_SINGLE_STEPS:].exists()
+
+
+def _summed_up(
+    trades: QuerySet[Trade], zone: tzinfo, *, has_many: bool
+) -> Sequence[tuple[Any, ...]]:
     rows: QuerySet[Any] = counted(trades)
-    has_many = rows.values("pk")[MOST_SINGLE_STEPS:].exists()
     statement, parameters = rows.values(
         "currency", "strategy_id", "symbol", "exit_time", "counted_pnl", "pnl_discrepancy"
     ).query.sql_with_params()
     query = _QUERY.format(trades=statement, moment="NULL::timestamptz" if has_many else "exit_time")
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('work_mem', %s, true)", [_MEMORY])
+        cursor.execute("SELECT set_config('work_mem', %s, true)", [MEMORY])
         cursor.execute(query, [*parameters, str(zone)])
         found: list[tuple[Any, ...]] = cursor.fetchall()
-    for currency, strategy_id, symbol, day, moment, *sums, drawdown, squares, days in found:
-        tally = Tally(*sums[:-1])
-        yield _Row(
-            currency, strategy_id, symbol, day, moment, tally, sums[-1], drawdown, squares, days
-        )
+        return found

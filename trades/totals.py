@@ -11,9 +11,9 @@ from django.db import connection
 from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce
 
+from trades.corrections import counted
 from trades.models import Trade
 from trades.performance import Tally
-from trades.results import counted
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from positions.models import Lot
 from tradelog.api import filters, serializers
 from tradelog.api.base import ReadOnly
 from tradelog.api.paging import CursorPages
+from trades.corrections import told_as_counted
 from trades.models import Correction, Strategy, Trade
-from trades.results import told_as_counted
 from webhooks.models import WebhookLog
 
 
