@@ -57,7 +57,8 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     return (_alerts if is_alert else _pages)(environ, start_response)
 
 
-from wal import journal  # noqa: E402  (the apps must be loaded)
+from tradelog.summing_up import start_summing_up  # noqa: E402  (the apps must be loaded)
+from wal import journal  # noqa: E402
 from watch.watching import start_watching  # noqa: E402
 from webhooks.draining import start_draining  # noqa: E402
 from webhooks.mail.following import start_reading_mail  # noqa: E402
@@ -72,6 +73,7 @@ gc.set_threshold(50_000, 20, 20)
 _stop_draining = start_draining()
 _stop_reading_mail = start_reading_mail() if settings.MAILBOX_URL else None
 _stop_watching = start_watching()
+_stop_summing_up = start_summing_up()
 
 
 def leave() -> None:
@@ -82,3 +84,4 @@ def leave() -> None:
     stop_settling()
     journal.release_own()
     _stop_watching()
+    _stop_summing_up()
