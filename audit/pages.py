@@ -18,10 +18,26 @@ from audit.shown import NONE
 
 if TYPE_CHECKING:
     from django.contrib import admin
+    from django.contrib.admin.views.main import ChangeList
 
     PageAdmin = admin.ModelAdmin[Any]
 else:
     from unfold.admin import ModelAdmin as PageAdmin
+    from unfold.views import ChangeList
+
+
+class IndexedRows(ChangeList):
+    """A list whose rows of one value are in the order of the values, as its index has them.
+
+    The admin's own has the latest first among the smallest and among the largest alike; where
+    a value has many rows, all of them would be put in order for one page.
+    """
+
+    def get_ordering(self, request: HttpRequest, queryset: Any) -> Any:
+        ordering = super().get_ordering(request, queryset)
+        if len(ordering) == 2 and ordering[1] in ("-id", "-pk") and isinstance(ordering[0], str):
+            return [ordering[0], "-id" if ordering[0].startswith("-") else "id"]
+        return ordering
 
 
 class ShownAdmin(PageAdmin):
@@ -70,6 +86,9 @@ class AuditTrailAdmin(ShownAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def get_changelist(self, request: HttpRequest, **given: Any) -> type[ChangeList]:
+        return IndexedRows
 
     def get_ordering(self, request: HttpRequest) -> Any:
         name = self.date_hierarchy

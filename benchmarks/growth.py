@@ -72,6 +72,8 @@ def empty(installation: Installation) -> None:
     """Both databases as after their migrations, but for strategies."""
     with installation.connect() as connection:
         connection.execute("TRUNCATE webhook_logs, open_positions, trades RESTART IDENTITY CASCADE")
+        # As if there had never been a trade; by hand, so the sums would not know.
+        connection.execute("TRUNCATE month_sums, summed_zones")
     with closing(sqlite3.connect(installation.folder / "wal.sqlite3")) as log, log:
         log.execute("DELETE FROM webhook_wal")
 

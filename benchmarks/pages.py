@@ -62,8 +62,9 @@ PAGES = {
     "Trades of one strategy": f"{_TRADES}?strategy=8",
     "Trades of one direction": f"{_TRADES}?direction__exact=long",
     "Trades of no direction": f"{_TRADES}?direction__exact=short",
-    "Trades by exit": f"{_TRADES}?o=2",
-    "Trades by P&L": f"{_TRADES}?o=9",
+    "Trades by exit": f"{_TRADES}?o=1",
+    "Trades by P&L": f"{_TRADES}?o=8",
+    "Trades by P&L, largest first": f"{_TRADES}?o=-8",
     "Trades of a month": f"{_TRADES}?{_days(60, 30, 'exit_time__gte', 'exit_time__lt')}",
     "Trades with discrepancy": f"{_TRADES}?discrepancy=yes",
     "Trades with drift": f"{_TRADES}?drift=yes",
@@ -109,6 +110,14 @@ PAGES = {
     "Ready": "/health/ready",
 }
 
+#: To a user whose days are others.
+_ZONE = "America/New_York"
+PAGES_ELSEWHERE = {
+    "Overview in New York": "/",
+    "Overview in New York, a year": f"/?{_days(364, 0)}",
+    "Overview in New York, all days": f"/?{_ALL_DAYS}",
+}
+
 _USER, _PASSWORD = "bench", "a-password-for-benchmarks-alone"
 
 
@@ -133,9 +142,14 @@ class Page:
         return asdict(self)
 
 
-def measure_pages(installation: Installation, *, times: int = 5) -> list[Page]:
-    """Every page, asked for by one user, `times` times after the first."""
+def measure_pages(installation: Installation, *, times: int = 5, only: str = "") -> list[Page]:
+    """The pages with `only` in their names, asked for by one user, `times` times after the first."""
     with installation.connect() as connection:
+        connection.execute(
+            "DELETE FROM time_zone_preferences "
+            "WHERE user_id IN (SELECT id FROM auth_user WHERE username = %s)",
+            [_USER],
+        )
         connection.execute("DELETE FROM auth_user WHERE username = %s", [_USER])
     installation.manage(
         *("createsuperuser", "--noinput", f"--username={_USER}", "--email=bench@example.com"),
@@ -146,19 +160,37 @@ def measure_pages(installation: Installation, *, times: int = 5) -> list[Page]:
         browser = _logged_in(site)
         # Else the first page pays for what every page needs once.
         _get(browser, f"{site}/admin/trades/strategy/")
-        return [_measure(installation, now, browser, name, times) for name in PAGES]
+        # A server does so within its first minute.
+        installation.manage("sum_up_trades")
+        pages = [
+            _measure(installation, now, browser, name, path, times)
+            for name, path in PAGES.items()
+            if only in name
+        ]
+        _send(browser, f"{site}/time-zone/", zone=_ZONE)
+        installation.manage("sum_up_trades")
+        return pages + [
+            _measure(installation, now, browser, name, path, times)
+            for name, path in PAGES_ELSEWHERE.items()
+            if only in name
+        ]
 
 
 def _logged_in(site: str) -> OpenerDirector:
     browser = build_opener(HTTPCookieProcessor(CookieJar()))
-    _, html, _ = _get(browser, f"{site}/admin/login/")
+    led_to = _send(browser, f"{site}/admin/login/?next=/", username=_USER, password=_PASSWORD)
+    assert led_to == f"{site}/", "The log-in was refused."
+    return browser
+
+
+def _send(browser: OpenerDirector, url: str, **form: str) -> str:
+    """Fill in the page's form; the address that it led to."""
+    _, html, _ = _get(browser, url)
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', html)
     assert token
-    form = {"csrfmiddlewaretoken": token[1], "username": _USER, "password": _PASSWORD}
-    browser.addheaders.append(("Referer", f"{site}/admin/login/"))
-    with browser.open(f"{site}/admin/login/?next=/", urlencode(form).encode()) as answer:
-        assert answer.url == f"{site}/", "The log-in was refused."
-    return browser
+    browser.addheaders = [("Referer", url)]
+    with browser.open(url, urlencode({"csrfmiddlewaretoken": token[1], **form}).encode()) as answer:
+        return str(answer.url)
 
 
 def _get(browser: OpenerDirector, url: str) -> tuple[int, str, float]:
@@ -171,9 +203,14 @@ def _get(browser: OpenerDirector, url: str) -> tuple[int, str, float]:
 
 
 def _measure(
-    installation: Installation, now: Running, browser: OpenerDirector, name: str, times: int
+    installation: Installation,
+    now: Running,
+    browser: OpenerDirector,
+    name: str,
+    path: str,
+    times: int,
 ) -> Page:
-    url = f"http://127.0.0.1:{now.port}{PAGES[name]}"
+    url = f"http://127.0.0.1:{now.port}{path}"
     status, html, first = _get(browser, url)
     before = read_meter(installation, now.processes())
     again = [_get(browser, url)[2] for _ in range(times)]
@@ -209,9 +246,10 @@ def table_of_pages(pages: Sequence[Page]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pages", description=__doc__)
     parser.add_argument("folder", type=Path, help="a data folder that benchmarks.history made")
+    parser.add_argument("--only", default="", help="pages with this in their names")
     options = parser.parse_args()
     installation = Installation(options.folder.resolve())
-    print(table_of_pages(measure_pages(installation)))
+    print(table_of_pages(measure_pages(installation, only=options.only)))
 
 
 if __name__ == "__main__":

@@ -196,7 +196,8 @@ class TradeAdmin(ExportedAdmin, BookAdmin):
             listed = told["cl"]
             # What is too long to be counted is too long to be summed up.
             too_many = listed.paginator.has_more
-            told["totals"] = None if too_many else totals(listed.queryset)
+            there = listed.queryset if listed.result_count else listed.queryset.none()
+            told["totals"] = None if too_many else totals(there)
         return response
 
     @admin.display(description="P&L", ordering="pnl")

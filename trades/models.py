@@ -126,7 +126,7 @@ class Trade(models.Model):
         indexes = [
             models.Index(fields=["strategy", "symbol", "id"], name="trades_by_book"),
             models.Index(fields=["exit_time"], name="trades_by_exit_time"),
-            models.Index(fields=["pnl"], name="trades_by_pnl"),
+            models.Index(fields=["pnl", "id"], name="trades_by_pnl"),
             models.Index(
                 fields=["-id"],
                 name="trades_with_discrepancy",

@@ -12,6 +12,15 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        # With the id, so that the many trades of one P&L are in order as well.
+        migrations.RemoveIndex(
+            model_name='trade',
+            name='trades_by_pnl',
+        ),
+        migrations.AddIndex(
+            model_name='trade',
+            index=models.Index(fields=['pnl', 'id'], name='trades_by_pnl'),
+        ),
         migrations.CreateModel(
             name='SummedZone',
             fields=[

@@ -93,7 +93,7 @@ _STEP: Final = """
 WITH added AS MATERIALIZED ({added}),
 by_group AS MATERIALIZED (
     SELECT coalesce(strategy_id, 0) AS strategy_id, coalesce(symbol, '') AS symbol, currency, day,
-        date_trunc('month', day)::date AS month, {sums}
+        date_trunc('month', day::timestamp)::date AS month, {sums}
     FROM added
     GROUP BY GROUPING SETS (
         (currency, day), (currency, strategy_id, day), (currency, symbol, day),
