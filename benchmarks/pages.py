@@ -143,7 +143,7 @@ class Page:
 
 
 def measure_pages(installation: Installation, *, times: int = 5, only: str = "") -> list[Page]:
-    """The pages with `only` in their names, asked for by one user, `times` times after the first."""
+    """Those with `only` in their names, asked for by one user, `times` times after the first."""
     with installation.connect() as connection:
         connection.execute(
             "DELETE FROM time_zone_preferences "

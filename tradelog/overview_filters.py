@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from django import forms
 from django.db.models import QuerySet
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 
 from trades.models import Strategy, Trade
 
@@ -67,7 +68,13 @@ class Filters:
             "alerts": "" if chosen.alert_days == ALERT_DAYS[0] else str(chosen.alert_days),
         }
         told = {name: value for name, value in parameters.items() if value}
-        return reverse("overview") + (f"?{urlencode(told)}" if told else "")
+        return _overview(get_script_prefix()) + (f"?{urlencode(told)}" if told else "")
+
+
+@lru_cache(maxsize=4)
+def _overview(prefix: str) -> str:
+    # A page has hundreds of these addresses.
+    return reverse("overview")
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,15 @@ def monday_of(day: date) -> date:
 
 def total(tallies: Iterable[Tally]) -> Tally:
     """All of them together."""
-    return sum(tallies, Tally())
+    added = list(tallies)
+    with exactly():
+        return Tally(
+            sum(each.trades for each in added),
+            sum(each.wins for each in added),
+            sum(each.losses for each in added),
+            sum((each.profit for each in added), _NONE),
+            sum((each.loss for each in added), _NONE),
+        )
 
 
 def sharpe_ratio(days: Mapping[date, Tally]) -> Decimal | None:

@@ -101,7 +101,8 @@ kept AS NOT MATERIALIZED (
 ),
 -- Those that are not shown whole: all of whose days are not chosen, or some have changed.
 parted AS MATERIALIZED (
-    SELECT DISTINCT of_strategy, of_symbol, currency, date_trunc('month', day::timestamp)::date AS month
+    SELECT DISTINCT of_strategy, of_symbol, currency,
+        date_trunc('month', day::timestamp)::date AS month
     FROM changed
     UNION
     SELECT of_strategy, of_symbol, currency, month FROM kept
