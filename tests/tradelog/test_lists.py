@@ -371,3 +371,15 @@ def test_a_day_is_one_of_the_users_zone(client: Client) -> None:
     TradeFactory(exit_time=moment("2026-01-06T06:00"))
     day = {"exit_time__year": 2026, "exit_time__month": 1, "exit_time__day": 5}
     assert shown(client, TRADES, **day) == [evening.pk]
+
+
+def test_rows_of_one_value_are_in_its_order(client: Client) -> None:
+    """As the index has them: a million trades of one P&L need not be put in order."""
+    first, second, third, last = (TradeFactory(pnl=D(pnl)).pk for pnl in (5, 5, 7, 5))
+
+    def listed(order: str) -> list[int]:
+        found = client.get(reverse(f"admin:{TRADES}_changelist"), {"o": order})
+        return [trade.pk for trade in found.context["cl"].result_list]
+
+    assert listed("8") == [first, second, last, third]
+    assert listed("-8") == [third, last, second, first]
