@@ -72,7 +72,7 @@ PAGES = {
     "Trades, search for an id": f"{_TRADES}?q=cafe",
     "Trades, search for nothing there is": f"{_TRADES}?q=nowhere",
     "Trades, last page": f"{_TRADES}?p=200",
-    "One trade": f"{_TRADES}500000/change/",
+    "One trade": f"{_TRADES}150/change/",
     "Trades as CSV, of one strategy": f"{_TRADES}export/?format=csv&strategy=8",
     "Alerts": _ALERTS,
     "Alerts of one strategy": f"{_ALERTS}?{_STRATEGY}",
