@@ -40,6 +40,10 @@ def sum_up(zone: str) -> int:
     added = 0
     while (step := _step(zone, settled)) is not None:
         added += step
+    if added:
+        with connection.cursor() as cursor:
+            # Of a zone it has not heard of, PostgreSQL expects no row, and reads them one by one.
+            cursor.execute(f"ANALYZE month_sums ({', '.join(_KEY)})")
     return added
 
 
