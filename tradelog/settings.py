@@ -162,6 +162,8 @@ def _on_postgresql(database: dict[str, Any]) -> dict[str, Any]:
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
+            # Else psycopg prepares no statement, not even those it is told to (`rows.py`).
+            "prepare_threshold": 5,
             **database.get("OPTIONS", {}),
             "pool": {
                 "min_size": 0,

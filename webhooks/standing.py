@@ -33,19 +33,20 @@ _HELD: Final = (
 )
 _WAIT: Final = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
+#: What is looked up is looked up by indexes. Plans are made once a connection, and a table
+#: that was empty then would be read as a whole for as long as nobody analyzes it.
+_PLANS: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+
 #: All of it as one value of JSON: a statement costs more than what it finds.
 _HOLDS: Final = f"""
-WITH asked AS MATERIALIZED (SELECT %s::json AS told),
-book AS MATERIALIZED (
-    SELECT * FROM asked, json_to_recordset(told->'books') AS book(name varchar, symbol varchar)
+WITH book AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%s) AS book(name varchar, symbol varchar)
 )
 SELECT json_build_object(
     'known', (
         SELECT json_agg(id ORDER BY id) FROM webhook_logs
-        WHERE correlation_id = ANY(
-            ARRAY(SELECT json_array_elements_text(told->'alerts')::uuid FROM asked))
-        OR idempotency_key = ANY(
-            ARRAY(SELECT json_array_elements_text(told->'keys')::varchar FROM asked))
+        WHERE correlation_id = ANY(ARRAY(SELECT json_array_elements_text(%s)::uuid))
+        OR idempotency_key = ANY(ARRAY(SELECT json_array_elements_text(%s)::varchar))
     ),
     'strategies', (
         SELECT json_agg({rows.as_json(Strategy)}) FROM strategies
@@ -59,7 +60,7 @@ SELECT json_build_object(
     ),
     'ends', (
         SELECT json_agg(json_build_array(named, place, link))
-        FROM asked, json_array_elements_text(told->'chains') AS named CROSS JOIN LATERAL (
+        FROM json_array_elements_text(%s) AS named CROSS JOIN LATERAL (
             SELECT place, link FROM webhook_logs WHERE chain = named ORDER BY place DESC LIMIT 1
         ) AS last
     ),
@@ -106,23 +107,23 @@ def look(
     be it a lock, a statement, or us: a client that vanished must not keep its books.
     """
     parts = [book_parts(book) for book in books]
-    asked = {
-        "books": [{"name": name, "symbol": symbol} for name, symbol in parts],
-        "alerts": list(map(str, alerts)),
-        "keys": keys,
-        "chains": [*books, trail.REFUSED] if with_refused else books,
-    }
+    asked = (
+        [{"name": name, "symbol": symbol} for name, symbol in parts],
+        list(map(str, alerts)),
+        list(keys),
+        [*books, trail.REFUSED] if with_refused else list(books),
+    )
     # Each statement sees what was committed before it began, so what is read after the
     # locks is what their last holders left.
     with rows.one_round_trip() as ask:
-        limits = _limits(statement_seconds)
-        told = [part for limit in limits.items() for part in limit]
-        settings = ", ".join(["set_config(%s, %s, true)"] * len(limits))
-        locked = ask(f"SELECT {_HELD}, {settings}", [json.dumps(books), *told])
+        chosen = _PLANS | _limits(statement_seconds)
+        told = [part for setting in chosen.items() for part in setting]
+        settings = ", ".join(["set_config(%s, %s, true)"] * len(chosen))
+        locked = ask(f"SELECT {_HELD}, {settings}", [json.dumps(list(books)), *told])
         if with_refused:
             # No book's lock orders these. Nobody who holds it waits for a book.
             ask(_WAIT, [_REFUSED])
-        holds = ask(_HOLDS, [json.dumps(asked)])
+        holds = ask(_HOLDS, list(map(json.dumps, asked)))
     found = json.loads(_first(holds), parse_float=Decimal)
     strategies = [rows.from_json(Strategy, row) for row in found["strategies"] or ()]
     names = {strategy.pk: strategy.name for strategy in strategies}

@@ -1,0 +1,68 @@
+"""What is read of the books before alerts are applied."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.db import connection, transaction
+
+from tests.alerts import Poster
+from webhooks.standing import Standing, look
+
+pytestmark = pytest.mark.usefixtures("databases")
+
+BOOK = "Alpha\x1fBINANCE:BTCUSDT"
+
+
+def look_at(*books: str) -> Standing:
+    with transaction.atomic():
+        return look(books, [uuid.uuid4()], ["none"], with_refused=True, statement_seconds=2)
+
+
+def test_statements_are_planned_once_a_connection() -> None:
+    """Planning them takes PostgreSQL several times longer than carrying them out."""
+    for _ in range(8):
+        look_at(BOOK)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT generic_plans FROM pg_prepared_statements WHERE statement LIKE '%%parked%%'"
+        )
+        [(planned_once,)] = cursor.fetchall()
+    assert planned_once > 0
+
+
+def test_no_table_is_read_as_a_whole(post: Poster) -> None:
+    """Whatever PostgreSQL takes the tables' sizes for."""
+    post()
+    before = read_as_a_whole()
+    with transaction.atomic():
+        look([BOOK], [uuid.uuid4()], ["none"], with_refused=True, statement_seconds=2)
+        assert read_as_a_whole() == before
+
+
+def read_as_a_whole() -> dict[str, int]:
+    """How often each table was, on this connection and not told to others yet."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname, seq_scan FROM pg_stat_xact_user_tables"
+            " WHERE relname IN ('strategies', 'open_positions', 'webhook_logs')"
+        )
+        return {table: count for table, count in cursor.fetchall() if count}
+
+
+def test_what_a_book_holds(post: Poster) -> None:
+    opened = post(quantity="1.50", price="100.250")
+    standing = look_at(BOOK, "Nobody\x1fX")
+    assert standing.held == {BOOK, "Nobody\x1fX"}
+    [lot] = standing.lots[BOOK]
+    lot_there = type(lot).objects.get()
+    assert (lot.pk, vars(lot) | {"_state": None}) == (
+        opened["position_id"],
+        vars(lot_there) | {"_state": None},
+    )
+    assert standing.strategies == {"Alpha": lot.strategy}
+    assert vars(standing.strategies["Alpha"]) | {"_state": None} == vars(lot.strategy) | {
+        "_state": None
+    }
+    assert standing.ends.keys() == {BOOK}
