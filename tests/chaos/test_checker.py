@@ -32,7 +32,7 @@ class Session:
     log: sqlite3.Connection
 
     def tables(self) -> Tables:
-        return read_tables(self.main, self.log)
+        return read_tables(self.main, [self.log])
 
     def found(self, tables: Tables | None = None) -> set[Kind]:
         found = check(self.deliveries, tables or self.tables(), park_seconds=settings.PARK_SECONDS)
