@@ -5,12 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from tests.installation import Elsewhere
-from tests.server import Server
+from positions.models import Lot
+from tests.installation import Elsewhere, done, manage
+from tests.server import Server, databases_of_this_run
+from trades.models import Trade
+from webhooks.models import WebhookLog
+
+NOWHERE = "postgres://postgres@%2Fnowhere/tradelog"
+
+CLOSING: dict[str, Any] = {
+    "action": "exit",
+    "quantity": None,
+    "price": "110",
+    "time": "2026-01-05T15:00:00Z",
+}
 
 
 @pytest.fixture
@@ -38,3 +53,75 @@ def test_hosts_that_start_at_once_all_come_up(
         for server in [starting.submit(stack.enter_context, server) for server in servers]:
             server.result()
         assert [server.post(symbol=f"S{server.port}").http for server in servers] == [200, 200]
+
+
+@pytest.fixture
+def hosts(databases: None, tmp_path: Path) -> Iterator[list[Server]]:
+    """Two, each with a log of its own, on this test run's main database."""
+    with ExitStack() as stack:
+        two = [Server(**_own(tmp_path / name), ANSWER_SECONDS="20") for name in ("one", "two")]
+        yield [stack.enter_context(server) for server in two]
+
+
+def _own(folder: Path) -> dict[str, str]:
+    return {"TRADELOG_DATA": str(folder), "WAL_DATABASE_URL": ""}
+
+
+def test_what_is_sent_again_to_another_host_is_the_same_alert(hosts: list[Server]) -> None:
+    one, two = hosts
+    first, again = one.post(), two.post()
+    assert (first.http, again.http, again.code) == (200, 200, "DUPLICATE")
+    assert again["webhook_log_id"] == first["webhook_log_id"]
+    closed, again = two.post(**CLOSING), one.post(**CLOSING)
+    assert again["trade_ids"] == closed["trade_ids"] == [Trade.objects.get().pk]
+
+
+def test_an_exit_and_its_entry_find_each_other_across_hosts(
+    hosts: list[Server], tmp_path: Path
+) -> None:
+    """The host that took the exit learns of it when the exit's time is over; that is no finding."""
+    one, two = hosts
+    assert one.post(**CLOSING)["status"] == "parked"
+    assert two.post()["status"] == "processed"
+    assert Lot.objects.get().status == "closed"
+    # As if all that had been a while ago.
+    WebhookLog.objects.update(processed_at=timezone.now() - timedelta(seconds=30))
+    for name in ("one", "two"):
+        done(manage("reconcile_positions", **{**databases_of_this_run(), **_own(tmp_path / name)}))
+
+
+@pytest.mark.parametrize("setting", ["TRADELOG_DATA", "WAL_DATABASE_URL"])
+def test_the_log_of_a_lost_host_is_replayed_by_another_one(
+    databases: None, tmp_path: Path, setting: str
+) -> None:
+    lost = tmp_path / "lost"
+    with Server(**_own(lost), DATABASE_URL=NOWHERE) as server:
+        assert server.post().code == "DATABASE_UNAVAILABLE"
+        assert server.post(symbol="OTHER").http == 202
+        server.kill()
+    named = {
+        "TRADELOG_DATA": {"TRADELOG_DATA": str(lost), "WAL_DATABASE_URL": ""},
+        "WAL_DATABASE_URL": {"WAL_DATABASE_URL": f"sqlite:///{lost / 'wal.sqlite3'}"},
+    }[setting]
+    environment = {**databases_of_this_run(), **named}
+    assert done(manage("replay_wal", **environment)) == "2 entries replayed, 0 need attention.\n"
+    assert sorted(Lot.objects.values_list("symbol", flat=True)) == ["BINANCE:BTCUSDT", "OTHER"]
+    done(manage("reconcile_positions", **environment))
+    # The one that was lost comes back, and has nothing left to do.
+    with Server(**_own(lost)) as server:
+        assert server.post().code == "DUPLICATE"
+    assert Lot.objects.count() == 2
+
+
+def test_a_replay_tells_of_exits_that_still_wait(databases: None, tmp_path: Path) -> None:
+    """Who replays the log of a lost host has to come again for them."""
+    lost = tmp_path / "lost"
+    with Server(**_own(lost), DATABASE_URL=NOWHERE) as server:
+        assert server.post(action="exit", quantity=None).http == 202
+        server.kill()
+    environment = {**databases_of_this_run(), **_own(lost)}
+    told = done(manage("replay_wal", **environment))
+    assert "1 exit waits for its entry" in told
+    ended = manage("replay_wal", **{**environment, "PARK_SECONDS": "0"})
+    assert (ended.returncode, "NO_OPEN_POSITION" in ended.stdout) == (1, True)
+    assert "waits" not in ended.stdout
