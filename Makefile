@@ -32,7 +32,7 @@ chaos: .venv/installed-for-development ## kill everything under load, then check
 hostile: .venv/installed-for-development ## send a running server 11,000 requests nobody should; REQUESTS=… may follow
 	@HOSTILE_REQUESTS=$(or $(REQUESTS),11000) $(BIN)/python -m pytest -q -s tests/webhooks/test_hostile_bodies.py
 
-bench: .venv/installed-for-development ## measure it beside its floor and plain views; WHAT=burst or growth, ONLY=… CLIENTS=… SECONDS=… RUNS=… BOOKS=… may follow
+bench: .venv/installed-for-development ## measure it beside its floor and plain views; WHAT=burst, growth or scaling, ONLY=… CLIENTS=… SECONDS=… RUNS=… BOOKS=… may follow
 	@$(BIN)/python -m benchmarks.$(or $(WHAT),run) $(if $(ONLY),--only $(ONLY)) \
 		$(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(RUNS),--runs $(RUNS)) $(if $(BOOKS),--books $(BOOKS))
