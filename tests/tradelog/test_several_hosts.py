@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -125,3 +126,20 @@ def test_a_replay_tells_of_exits_that_still_wait(databases: None, tmp_path: Path
     ended = manage("replay_wal", **{**environment, "PARK_SECONDS": "0"})
     assert (ended.returncode, "NO_OPEN_POSITION" in ended.stdout) == (1, True)
     assert "waits" not in ended.stdout
+
+
+def test_each_host_prunes_its_log_before_one_prunes_the_alerts(
+    hosts: list[Server], tmp_path: Path
+) -> None:
+    one, two = [{**databases_of_this_run(), **_own(tmp_path / name)} for name in ("one", "two")]
+    assert {host.post(action="nonsense").http for host in hosts} == {400}
+    WebhookLog.objects.update(received_at=timezone.now() - timedelta(days=100))
+    for name in ("one", "two"):
+        with closing(sqlite3.connect(tmp_path / name / "wal.sqlite3")) as log, log:
+            log.execute("UPDATE webhook_wal SET received_at = datetime('now', '-100 days')")
+    for host in (one, two):
+        told = done(manage("prune", "--log-only", **host))
+        assert "1 log entry, 0 rejected alerts" in told
+        done(manage("reconcile_positions", **host))
+    assert "0 log entries, 2 rejected alerts" in done(manage("prune", **one))
+    done(manage("reconcile_positions", **two))

@@ -46,6 +46,12 @@ class Command(BaseCommand):
             metavar="N",
             help="rows in one transaction (%(default)s); an alert that comes waits for one at most",
         )
+        parser.add_argument(
+            "--log-only",
+            action="store_true",
+            help="leave rejected alerts alone: where hosts have logs of their own, each prunes its "
+            "log before one of them prunes the alerts (docs/scaling.md)",
+        )
         parser.add_argument("--dry-run", action="store_true", help="only say how many there are")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -62,6 +68,7 @@ class Command(BaseCommand):
                     before,
                     batch=options["batch"],
                     dry_run=options["dry_run"],
+                    log_only=options["log_only"],
                     advance=progress.update,
                 )
             given_back, free = (0, 0) if options["dry_run"] else give_back_pages()
