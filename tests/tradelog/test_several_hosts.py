@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -143,3 +144,28 @@ def test_each_host_prunes_its_log_before_one_prunes_the_alerts(
         done(manage("reconcile_positions", **host))
     assert "0 log entries, 2 rejected alerts" in done(manage("prune", **one))
     done(manage("reconcile_positions", **two))
+
+
+def test_an_exit_given_up_before_its_entry_was_replayed_can_be_tried_again(
+    databases: None, tmp_path: Path
+) -> None:
+    """What is lost with a host's log for a while is its order, and that is mended."""
+    with Server(**_own(tmp_path / "lost"), DATABASE_URL=NOWHERE) as server:
+        assert server.post().http == 202
+        server.kill()
+    with Server(**_own(tmp_path / "one"), PARK_SECONDS="1") as one:
+        assert one.post(**CLOSING)["status"] == "parked"
+        deadline = time.monotonic() + 20
+        while WebhookLog.objects.get().status != "failed":
+            assert time.monotonic() < deadline, one.output
+            time.sleep(0.05)
+        lost, survivor = [
+            {**databases_of_this_run(), **_own(tmp_path / name)} for name in ("lost", "one")
+        ]
+        done(manage("replay_wal", **lost))
+        assert Lot.objects.get().status == "open"
+        done(manage("replay_wal", "--failed", **survivor))
+    assert Lot.objects.get().status == "closed"
+    for host in (lost, survivor):
+        done(manage("reconcile_positions", **host))
+        done(manage("audit_trades", "--verify-chain", **host))
