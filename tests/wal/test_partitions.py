@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 
 from positions.models import Lot
+from tests.alerts import Answer
 from tests.installation import Elsewhere, done, manage
 from tests.server import ROOT, Server, databases_of_this_run
 from trades.models import Trade
@@ -100,12 +102,18 @@ def test_nothing_is_missed_while_it_is_partitioned_and_after(log: Log, served: S
     waiting = served.post(**{**CLOSING, "strategy": "Beta"})
     assert (first["status"], waiting["status"]) == ("processed", "parked")
 
-    told = done(log.manage("partition_log"))
+    with ThreadPoolExecutor() as meanwhile:
+        partitioning = meanwhile.submit(log.manage, "partition_log")
+        answers: list[Answer] = []
+        while not partitioning.done():
+            answers.append(served.post(symbol=f"S{len(answers)}"))
+    told = done(partitioning.result())
     assert told.startswith("The log is kept in months, after ")
+    assert {answer.http for answer in answers} == {200}
     past = f"webhook_wal_before_{month(1)}"
     months = [f"webhook_wal_{month(number)}" for number in (1, 2, 3)]
     assert log.partitions() == sorted([past, *months, "webhook_wal_later"])
-    assert log.rows(past) == 2
+    assert log.rows(past) == log.rows("webhook_wal") == 2 + len(answers)
 
     assert served.post()["webhook_log_id"] == first["webhook_log_id"]
     closed = served.post(**CLOSING)
@@ -113,7 +121,7 @@ def test_nothing_is_missed_while_it_is_partitioned_and_after(log: Log, served: S
     # The exit that waited is let through, and marked where it lies.
     assert served.post(strategy="Beta")["status"] == "processed"
     assert Trade.objects.count() == 2
-    assert not Lot.objects.filter(status="open").exists()
+    assert Lot.objects.filter(status="open").count() == len(answers)
     assert log.rows("webhook_wal WHERE status NOT IN ('completed', 'duplicate')") == 0
     for audit in ("reconcile_positions", "audit_trades --verify-chain"):
         done(log.manage(*audit.split()))
