@@ -24,14 +24,15 @@ restore: .venv/installed ## both databases from a backup: FILE=…; YES=1 overwr
 test: .venv/installed-for-development ## run all tests, three at a time, each third on a PostgreSQL of its own
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
-chaos: .venv/installed-for-development ## kill everything under load, then check every alert; SEED=… ALERTS=… FAULTS=… SECONDS=… may follow
+chaos: .venv/installed-for-development ## kill everything under load, then check every alert; SEED=… ALERTS=… FAULTS=… SECONDS=… HOSTS=2 LOG=shared may follow
 	@$(BIN)/python -m tests.chaos.run $(if $(SEED),--seed $(SEED)) $(if $(ALERTS),--alerts $(ALERTS)) \
-		$(if $(FAULTS),--faults $(FAULTS)) $(if $(SECONDS),--seconds $(SECONDS))
+		$(if $(FAULTS),--faults $(FAULTS)) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(HOSTS),--hosts $(HOSTS)) $(if $(LOG),--log $(LOG))
 
 hostile: .venv/installed-for-development ## send a running server 11,000 requests nobody should; REQUESTS=… may follow
 	@HOSTILE_REQUESTS=$(or $(REQUESTS),11000) $(BIN)/python -m pytest -q -s tests/webhooks/test_hostile_bodies.py
 
-bench: .venv/installed-for-development ## measure it beside its floor and plain views; WHAT=burst or growth, ONLY=… CLIENTS=… SECONDS=… RUNS=… BOOKS=… may follow
+bench: .venv/installed-for-development ## measure it beside its floor and plain views; WHAT=burst, growth or scaling, ONLY=… CLIENTS=… SECONDS=… RUNS=… BOOKS=… may follow
 	@$(BIN)/python -m benchmarks.$(or $(WHAT),run) $(if $(ONLY),--only $(ONLY)) \
 		$(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(RUNS),--runs $(RUNS)) $(if $(BOOKS),--books $(BOOKS))

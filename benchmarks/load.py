@@ -52,9 +52,9 @@ class Answers:
 class Load:
     """The alerts for one database: each run goes on with the next one where the last ended."""
 
-    def __init__(self, *, books: int) -> None:
+    def __init__(self, *, books: int, first: int = 0) -> None:
         self._books = books
-        self._next = 0
+        self._next = first
 
     def warm_up(self, url: str, *, clients: int) -> None:
         """A second of load: connections are opened, and what is made once is made."""

@@ -86,7 +86,7 @@ def copy(alias: str, into: Path) -> Copied:
         clients.run(
             "pg_dump",
             *("--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}"),
-            *(f'--table="{name}"' for name in counted),
+            *(f'--table="{name}"' for name in [*counted, *_partitions(alias, list(counted))]),
             *(f'--exclude-table-data="{name}"' for name in WITHOUT_ROWS & counted.keys()),
             f"--file={into}",
             at=alias,
@@ -144,6 +144,18 @@ def _one_moment(alias: str) -> Iterator[str]:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         cursor.execute("SELECT pg_export_snapshot()")
         yield str(cursor.fetchone()[0])
+
+
+def _partitions(alias: str, tables: list[str]) -> list[str]:
+    """The tables that hold the rows of those which are partitioned; pg_dump wants each named."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute(
+            "SELECT part.relname FROM pg_inherits JOIN pg_class part ON part.oid = inhrelid"
+            " JOIN pg_class whole ON whole.oid = inhparent"
+            " WHERE part.relispartition AND whole.relname = ANY(%s)",
+            [tables],
+        )
+        return sorted(name for (name,) in cursor.fetchall())
 
 
 def _count(cursor: Any, table: str) -> int:

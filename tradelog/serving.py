@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from django.conf import settings
@@ -32,6 +32,9 @@ BACKLOG = 1024
 _LINGER_SECONDS = 15.0
 
 _WATCH_SECONDS = 0.5
+
+#: An advisory lock of a PostgreSQL that several hosts share: "tmig" in ASCII.
+_MIGRATING = 0x746D6967
 
 
 class CannotServe(Exception):
@@ -170,7 +173,23 @@ def _keep_running(cluster: Cluster, leaving: threading.Event) -> None:
 
 
 def _migrate(alias: str) -> None:
-    call_command("migrate", database=alias, verbosity=0, interactive=False)
+    with _alone(alias):
+        call_command("migrate", database=alias, verbosity=0, interactive=False)
+
+
+@contextmanager
+def _alone(alias: str) -> Iterator[None]:
+    """Wait until no other host migrates the same database, and keep them waiting meanwhile."""
+    if connections[alias].vendor != "postgresql":
+        yield  # A file in our own folder.
+        return
+    # A transaction on a connection of its own: migrations commit, and a lock of the session
+    # would be lost behind a PgBouncer.
+    with closing(connections[alias].copy()) as connection:
+        connection.set_autocommit(False)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATING])
+        yield
 
 
 def _migrate_log() -> None:

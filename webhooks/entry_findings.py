@@ -94,9 +94,9 @@ def compared(
 ) -> Iterator[Finding]:
     """What does not hold between settled entries and `rows`, among which theirs should be."""
     known = {
-        correlation_id: (status, processed_at)
-        for correlation_id, status, processed_at in rows.values_list(
-            "correlation_id", "status", "processed_at"
+        correlation_id: (status, processed_at, received_at)
+        for correlation_id, status, processed_at, received_at in rows.values_list(
+            "correlation_id", "status", "processed_at", "received_at"
         )
     }
     unknown, otherwise = {}, []
@@ -104,7 +104,12 @@ def compared(
         row = known.get(correlation_id)
         if row is None:
             unknown[entry_id] = (mark, row_id)
-        elif _MARKS[LogStatus(row[0])] != mark and not _is_recent(row[1]):
+        elif _MARKS[LogStatus(row[0])] != mark and not (
+            _is_recent(row[1])
+            # Its entry came to another host, and let it through: this one's log learns of it
+            # when its time to wait is over.
+            or (mark == EntryStatus.PARKED and _is_recent(row[2] + parking_time()))
+        ):
             otherwise.append(entry_id)
     if otherwise:
         yield from _marked_otherwise(otherwise)

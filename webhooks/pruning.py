@@ -49,9 +49,12 @@ def prune(
     *,
     batch: int = BATCH,
     dry_run: bool = False,
+    log_only: bool = False,
     advance: Callable[[int], object] = lambda number: None,
 ) -> Pruned:
     """Forget what was received before that time, `batch` rows (at most MOST_TOGETHER) at a time.
+
+    With `log_only` rejected alerts stay: another host's log may still have entries of them.
 
     Cut off at any point it leaves nothing for reconciliation to find: a rejected alert
     goes after its log entry. Needs both databases, and raises what they raise. Calls
@@ -62,7 +65,8 @@ def prune(
         pruned.entries += len(going) if dry_run else retention.forget(going)
         pruned.kept += len(staying)
         advance(len(going) + len(staying))
-    for places in _refused_alerts(before, batch, still_in_log=dry_run):
+    refused = () if log_only else _refused_alerts(before, batch, still_in_log=dry_run)
+    for places in refused:
         pruned.alerts += len(places) if dry_run else _forget_refused(places)
         advance(len(places))
     for refusals in _steps(retention.refusals(before=before), batch, "id"):

@@ -86,3 +86,28 @@ def test_the_largest_burst_is_found_to_a_tenth(limit: int) -> None:
         assert found == 0
     else:
         assert 0.9 * min(limit, 3200) - 4 <= found <= limit
+
+
+@needs_wrk
+def test_several_hosts_are_measured(tmp_path: Path) -> None:
+    told = tmp_path / "bench.json"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "benchmarks.scaling", "--only=months", "--seconds=1"),
+            *("--runs=1", "--entries=1000", f"--json={told}"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(told.read_text())
+    (run,) = result["runs"]
+    assert run["throughput"] > 0
+    assert run["server_cpu"] > 0 and run["database_cpu"] > 0
+    (sizes,) = result["sizes"].values()
+    assert [size["table"] for size in sizes] == [
+        "webhook_logs", "open_positions", "trades", "webhook_wal",
+    ]  # fmt: skip
+    assert all(size["rows"] > 0 and size["indexes"] > 0 for size in sizes)
+    assert result["partitioned"]["seconds"] >= 0

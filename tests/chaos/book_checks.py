@@ -19,16 +19,12 @@ _SLACK = timedelta(seconds=4)
 
 
 def wrong_books(sent: dict[str, Alert], tables: Tables, park: timedelta) -> Iterator[Finding]:
-    """Books whose lots, trades or sums are not what their alerts lead to in log order."""
+    """Books whose lots, trades or sums are not what their alerts lead to, one after the other."""
     books: dict[tuple[str, str], Book] = defaultdict(lambda: Book(park, _SLACK))
-    seen = set()
-    for entry in tables.entries:
-        alert = sent.get(entry.name)
-        if alert is not None and entry.name not in seen:
-            seen.add(entry.name)
-            logs = tables.logs_named.get(entry.name, [])
-            was_given_up = any(log.status == "failed" for log in logs)
-            books[alert.book].apply(Received(alert, entry.received_at, was_given_up))
+    for entry in tables.effective_entries():
+        if (alert := sent.get(entry.name)) is not None:
+            was_given_up = tables.log_of[entry.correlation_id].status == "failed"
+            books[alert.book].apply(Received(alert, entry.received_at, entry.log, was_given_up))
     kept = {(lot.strategy, lot.symbol) for lot in tables.lots}
     kept |= {(trade.strategy, trade.symbol) for trade in tables.trades}
     for key in sorted(books.keys() | kept):

@@ -43,17 +43,19 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """An alert as the log has it."""
+    """An alert as a log has it."""
 
     alert: Alert
     at: datetime
+    #: Which log.
+    log: int
     #: Whether the server gave up waiting for this exit's entry.
     was_given_up: bool
 
 
 @dataclass(slots=True)
 class Book:
-    """One book, after the alerts that were given to `apply` in log order."""
+    """One book, after the alerts that were given to `apply` in the order they took effect."""
 
     park: timedelta
     #: How far from the end of its waiting time an exit may be given up: the server decides
@@ -82,6 +84,8 @@ class Book:
         for exit in self.waiting:
             waited = entry.at - exit.at
             is_over = waited > self.park - (self.slack if exit.was_given_up else timedelta(0))
+            # A host knows its own log alone: what has waited in another one comes too late.
+            is_over |= exit.was_given_up and exit.log != entry.log
             its, order = exit.alert, entry.alert
             was_before = (its.time, its.sent_at) < (order.time, order.sent_at)
             if is_over or was_before or self._carry_out(its) is None:

@@ -162,8 +162,14 @@ def _disagreeing(tables: Tables) -> Iterator[Finding]:
             yield Finding(Kind.DISAGREEMENT, f"{_told(entry, None)}, which is not there")
         if entry.status == "duplicate":
             first = tables.log_by_id.get(entry.webhook_log_id or 0)
-            if first is None or first.name != entry.name or first.wal_id >= entry.id:
+            if first is None or first.name != entry.name or not _comes_before(first, entry, tables):
                 yield Finding(Kind.DISAGREEMENT, _told(entry, first))
+
+
+def _comes_before(first: Log, entry: Entry, tables: Tables) -> bool:
+    """Whether an alert was received before an entry, as far as their logs tell."""
+    its_entry = tables.entry_of.get(first.correlation_id)
+    return (its_entry is not None and its_entry.log != entry.log) or first.wal_id < entry.id
 
 
 def _told(entry: Entry, log: Log | None) -> str:
@@ -172,11 +178,13 @@ def _told(entry: Entry, log: Log | None) -> str:
 
 
 def _out_of_order(tables: Tables) -> Iterator[Finding]:
-    last: dict[tuple[str, str], Log] = {}
+    last: dict[tuple[int, str, str], Log] = {}
     for log in tables.logs:
-        before = last.get((log.strategy, log.symbol))
+        entry = tables.entry_of.get(log.correlation_id)
+        book = (entry.log if entry else 0, log.strategy, log.symbol)
+        before = last.get(book)
         if before is not None and before.wal_id > log.wal_id:
             yield Finding(
                 Kind.OUT_OF_ORDER, f"entry {log.wal_id} was applied after entry {before.wal_id}"
             )
-        last[log.strategy, log.symbol] = log
+        last[book] = log

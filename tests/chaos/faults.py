@@ -8,7 +8,6 @@ behaves again. It raises Missed where it found nothing to harm.
 from __future__ import annotations
 
 import random
-import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +17,9 @@ from signal import SIGQUIT
 
 import psutil
 
-from tests.chaos.system import LEASE_SECONDS, System, end_stopped
+from tests.chaos.host import Broken, Host, end_stopped
+from tests.chaos.logs import unsettled
+from tests.chaos.system import LEASE_SECONDS, System
 
 
 class Missed(Exception):
@@ -41,9 +42,16 @@ def schedule(
 ) -> Iterator[tuple[Fault, float]]:
     """`count` faults, each kind as often as the others, with seconds to pause before each.
 
-    In the middle the server moves behind the proxy; kinds that need it come after that.
+    One host moves behind the proxy in the middle; kinds that need it come after that. Several
+    are there from the beginning.
     """
     draws = random.Random(f"faults {seed}")
+    if LOSE_HOST in kinds:
+        anywhen = [kinds[number % len(kinds)] for number in range(count)]
+        draws.shuffle(anywhen)
+        for kind in anywhen:
+            yield kind, draws.uniform(0, most_pause)
+        return
     others = [kind for kind in kinds if kind is not STOP]
     draws.shuffle(others)
     # The move is the first of the stops.
@@ -75,27 +83,29 @@ def _freeze_worker(system: System, draws: random.Random) -> float:
 
 
 def _kill_server(system: System, draws: random.Random) -> float:
-    system.kill_server()
+    host = draws.choice(system.hosts)
+    host.kill()
     time.sleep(draws.uniform(0, 0.5))
-    return _start_server(system)
+    return _start(system, host)
 
 
 def _stop_server(system: System, draws: random.Random) -> float:
-    system.stop_server()
-    return _start_server(system)
+    host = draws.choice(system.hosts)
+    host.stop()
+    return _start(system, host)
 
 
 def _move_behind_proxy(system: System, draws: random.Random) -> float:
     """Stopped and started as above; it reaches PostgreSQL another way from then on."""
-    system.stop_server()
+    (host,) = system.hosts
+    host.stop()
     system.connect_through_proxy()
-    return _start_server(system)
+    return _start(system, host)
 
 
-def _start_server(system: System) -> float:
+def _start(system: System, *hosts: Host) -> float:
     begun = time.monotonic()
-    system.start_server()
-    system.wait_until_live()
+    system.start(hosts)
     return begun
 
 
@@ -131,9 +141,10 @@ def _kill_backend(system: System, draws: random.Random) -> float:
 
 def _power_cut(system: System, draws: random.Random) -> float:
     _kill_all_of_postgres(system)
-    system.kill_server()
+    for host in system.hosts:
+        host.kill()
     system.bring_database_back()
-    return _start_server(system)
+    return _start(system, *system.hosts)
 
 
 def _database_away_worker_killed(system: System, draws: random.Random) -> float:
@@ -209,16 +220,12 @@ def _lose_answers(system: System, draws: random.Random) -> float:
 
 
 def _lock_log(system: System, draws: random.Random) -> float:
-    """Another program keeps the log's file locked for longer than appends wait for it."""
-    other = sqlite3.connect(system.log_path, timeout=5, isolation_level=None)
+    """Another program keeps a log locked for longer than appends wait for it."""
     try:
-        other.execute("BEGIN EXCLUSIVE")
-        time.sleep(draws.uniform(0.5, 2.5))
-        other.execute("ROLLBACK")
-    except sqlite3.OperationalError:
+        with draws.choice(system.logs).locked():
+            time.sleep(draws.uniform(0.5, 2.5))
+    except OSError:
         raise Missed from None
-    finally:
-        other.close()
     return time.monotonic()
 
 
@@ -237,6 +244,27 @@ def _refuse_writes(system: System, draws: random.Random) -> float:
     if not limited:
         raise Missed
     return time.monotonic()
+
+
+# --- One host of several ---
+
+
+def _lose_host(system: System, draws: random.Random) -> float:
+    """A host dies with alerts in its log, while PostgreSQL is away; its folder is left.
+
+    Somebody else replays a log of its own; with a shared one the others go on. Then there is
+    a host again that has this folder.
+    """
+    host = draws.choice(system.hosts)
+    _kill_all_of_postgres(system)
+    time.sleep(draws.uniform(0.3, 0.8))
+    host.kill()
+    system.bring_database_back()
+    if len(system.logs) > 1:
+        replayed = host.command("replay_wal")
+        if unsettled(host.log, parked=False):
+            raise Broken(f"The log of a lost host was not replayed:\n{replayed.stderr}")
+    return _start(system, host)
 
 
 STOP = Fault("server stopped under load", _stop_server)
@@ -259,3 +287,8 @@ KINDS = [
 ]
 if sys.platform == "linux":  # Nowhere else can another process's limits be set.
     KINDS.append(Fault("writes to disk refused", _refuse_writes))
+
+LOSE_HOST = Fault("host lost, then replaced", _lose_host)
+
+#: With several hosts; those that one host meets as well, and its own.
+KINDS_OF_SEVERAL = [*KINDS, LOSE_HOST]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from typing import Any
@@ -88,13 +89,24 @@ class Ledger:
 
 
 class Load:
-    """`with Load(...)`: client threads that send the plan's alerts until the block ends."""
+    """`with Load(...)`: client threads that send the plan's alerts until the block ends.
+
+    Several hosts get them in turn, and what is sent again goes to another one. What finds
+    nobody listening goes to the next, as a balancer in front of them would have it.
+    """
 
     def __init__(
-        self, port: int, token: str, plan: Iterator[Alert], *, clients: int, resend_after: float
+        self,
+        ports: Sequence[int],
+        token: str,
+        plan: Iterator[Alert],
+        *,
+        clients: int,
+        resend_after: float,
     ) -> None:
         self.ledger = Ledger()
-        self._port = port
+        self._ports = ports
+        self._turn = itertools.count()
         self._path = f"/webhook/{token}/"
         self._plan = plan
         self._resend_after = resend_after
@@ -123,20 +135,29 @@ class Load:
 
     def deliver(self, delivery: Delivery) -> None:
         """Send it, and again after each 5xx, RESENDINGS times at most."""
+        first = next(self._turn)
         for sending in range(1 + RESENDINGS):
             if sending:
                 time.sleep(self._resend_after)
-            answer = self._post(delivery.alert.body)
+            answer = self._post(delivery.alert.body, first + sending)
             self.ledger.note(delivery, answer)
             if answer.http is None:
                 self._over.wait(_REST)
             if answer.http is None or not 500 <= answer.http < 600:
                 return
 
-    def _post(self, body: bytes) -> Answer:
-        """Post once, on a connection of its own as TradingView does."""
+    def _post(self, body: bytes, first: int) -> Answer:
+        """Post once, to the host whose turn it is or the next one that listens."""
+        for number in range(len(self._ports)):
+            answer = self._post_to(self._ports[(first + number) % len(self._ports)], body)
+            if answer.body.get("error") != ConnectionRefusedError.__name__:
+                break
+        return answer
+
+    def _post_to(self, port: int, body: bytes) -> Answer:
+        """Post on a connection of its own, as TradingView does."""
         sent = time.monotonic()
-        connection = HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT)
+        connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
         try:
             connection.connect()
             connection.request("POST", self._path, body, {"Content-Type": "application/json"})

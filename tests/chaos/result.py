@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from tests.chaos.faults import KINDS
+from tests.chaos.faults import KINDS, KINDS_OF_SEVERAL, LOSE_HOST
 from tests.chaos.findings import Finding, Kind
 from tests.chaos.load import Delivery
 
@@ -47,7 +47,7 @@ class Result:
     #: Faults that found nothing they could have harmed.
     missed: Counter[str] = field(default_factory=Counter)
     load_seconds: float = 0.0
-    #: None: the log was not drained in time.
+    #: None: the logs were not drained in time.
     drain_seconds: float | None = None
     refused_yet_taken: int = 0
     findings: list[Finding] = field(default_factory=list)
@@ -105,7 +105,8 @@ def by_fault(result: Result) -> str:
     alerts went unanswered from its beginning to the next one's."""
     unanswered = _unanswered(result)
     rows = []
-    for name in [kind.name for kind in KINDS]:
+    had_several = any(fault.name == LOSE_HOST.name for fault in result.injected)
+    for name in [kind.name for kind in (KINDS_OF_SEVERAL if had_several else KINDS)]:
         recoveries = sorted(_recoveries(result, name))
         rows.append(
             (
@@ -168,5 +169,5 @@ def tidy(folder: Path, result: Result) -> None:
     )
     print(
         f"{len(result.troubles)} troubles, {len(result.findings)} findings. Everything is kept "
-        f"in {folder}: data/, server.log, deliveries.jsonl, faults.jsonl, findings.txt"
+        f"in {folder}: databases, *.log, deliveries.jsonl, faults.jsonl, findings.txt"
     )

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import argparse
 import random
-import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
 
 import psycopg
 from tqdm import tqdm
 
 from tests.chaos.checker import check, refused_yet_taken
-from tests.chaos.faults import KINDS, Fault, Missed, schedule
+from tests.chaos.faults import KINDS, KINDS_OF_SEVERAL, Fault, Missed, schedule
+from tests.chaos.host import Broken, Host
 from tests.chaos.load import Load
+from tests.chaos.logs import unsettled
 from tests.chaos.plan import alerts
 from tests.chaos.result import Injected, Result, by_fault, summary, tidy
-from tests.chaos.system import TOKEN, Broken, System
-from tests.chaos.tables import read_tables, unsettled
+from tests.chaos.system import TOKEN, System
+from tests.chaos.tables import read_tables
 
 #: Seconds within which an alert must be processed again after a fault, and a backlog drained.
 RECOVERY_SECONDS = 60.0
@@ -47,37 +50,43 @@ def run(
     resend_after: float = 0.5,
     most_pause: float = 0.8,
     park_seconds: int = 8,
+    hosts: int = 1,
+    shares_log: bool = False,
     kinds: Sequence[Fault] = KINDS,
     audits: Sequence[str] = (),
     say: Callable[[str], None] = print,
 ) -> Result:
     """Send alerts and inject faults until there were as many of both as wanted, or `seconds`
-    are over; wait until the log is drained; check the tables, and ask the service's own `audits`.
+    are over; wait until the logs are drained; check the tables, and ask the service's own `audits`.
 
     After each fault the next one comes once alerts are processed again, and a pause of
-    `most_pause` seconds at most.
+    `most_pause` seconds at most. Of several hosts the last one dies at the end of the load, and
+    does not come back: what its own log still holds is replayed by somebody else.
     """
     result = Result(seed)
-    with System(folder, park_seconds=park_seconds) as system:
-        load = Load(system.port, TOKEN, alerts(seed), clients=clients, resend_after=resend_after)
+    with System(folder, park_seconds=park_seconds, hosts=hosts, shares_log=shares_log) as system:
+        ports = [host.port for host in system.hosts]
+        load = Load(ports, TOKEN, alerts(seed), clients=clients, resend_after=resend_after)
         result.deliveries = load.ledger.deliveries
         try:
-            system.start_server()
-            system.wait_until_live()
+            system.start()
             begun = time.monotonic()
             with load:
                 storm = _Storm(system, load, result, say, until=begun + seconds)
                 storm.rage(schedule(seed, wanted_faults, most_pause, kinds), wanted_faults)
                 _wait_for_alerts(load, wanted_alerts, until=begun + seconds, say=say)
+                if len(system.hosts) > 1:
+                    system.hosts[-1].kill()
             result.load_seconds = time.monotonic() - begun
             if time.monotonic() > begun + seconds:
                 say(f"Stopped after {seconds:.0f} s, before all was done that was wanted")
-            say(f"{len(result.deliveries)} alerts sent; waiting for the log to drain")
+            say(f"{len(result.deliveries)} alerts sent; waiting until nothing waits")
             result.drain_seconds = _drain(system)
             _check(system, result)
-            for audit in audits:
-                _ask(system, result, audit)
-            system.stop_server()
+            _ask(system, result, audits)
+            for host in system.hosts:
+                if host.is_running:
+                    host.stop()
         except Broken as error:
             result.troubles.append(str(error))
     return result
@@ -135,32 +144,43 @@ class _Storm:
 
 
 def _drain(system: System) -> float | None:
-    """Seconds until nothing in the log waits for anything."""
+    """Seconds until nothing in any log waits for anything."""
     begun = time.monotonic()
     while time.monotonic() < begun + DRAIN_SECONDS:
-        with closing(sqlite3.connect(system.log_path)) as log:
-            if not unsettled(log):
-                return time.monotonic() - begun
+        waiting = [host for host in _one_host_a_log(system) if unsettled(host.log)]
+        if not waiting:
+            return time.monotonic() - begun
+        for host in waiting:
+            if not host.is_running:
+                host.command("replay_wal")
         time.sleep(0.1)
     return None
 
 
+def _one_host_a_log(system: System) -> list[Host]:
+    """One that can be asked about each log."""
+    return list({host.log: host for host in reversed(system.hosts)}.values())
+
+
 def _check(system: System, result: Result) -> None:
-    with (
-        psycopg.connect(system.database) as main,
-        closing(sqlite3.connect(system.log_path)) as log,
-    ):
-        tables = read_tables(main, log)
+    with psycopg.connect(system.database) as main, ExitStack() as logs:
+        tables = read_tables(main, [logs.enter_context(log.connect()) for log in system.logs])
     result.findings = check(result.deliveries, tables, park_seconds=system.park_seconds)
     result.refused_yet_taken = refused_yet_taken(result.deliveries, tables)
 
 
-def _ask(system: System, result: Result, audit: str) -> None:
-    """A second opinion: what a command of the service's own finds in its tables."""
-    done = system.command(*audit.split())
-    result.audits[audit] = done.returncode
-    if done.returncode:
-        result.troubles.append(f"{audit} found something:\n{done.stdout}{done.stderr}")
+def _ask(system: System, result: Result, audits: Sequence[str]) -> None:
+    """A second opinion: what commands of the service's own find in its tables."""
+    with ThreadPoolExecutor() as asking:
+        asked = [
+            (audit, asking.submit(host.command, *audit.split()))
+            for audit, host in product(audits, _one_host_a_log(system))
+        ]
+    for audit, done in asked:
+        found = done.result()
+        result.audits[audit] = result.audits.get(audit, 0) or found.returncode
+        if found.returncode:
+            result.troubles.append(f"{audit} found something:\n{found.stdout}{found.stderr}")
 
 
 def _say(text: str) -> None:
@@ -175,11 +195,14 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=1800, help="stop the load after these")
     parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--hosts", type=int, default=1, help="on one PostgreSQL and one Valkey")
+    parser.add_argument("--log", choices=("own", "shared"), default="own", help="of several hosts")
     parser.add_argument("--resend-after", type=float, default=0.5, help="seconds; TradingView: 5")
     options = parser.parse_args()
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
     folder = Path(tempfile.mkdtemp(prefix="tradelog-chaos-"))
-    print(f"SEED={seed} ALERTS={options.alerts} FAULTS={options.faults}", flush=True)
+    layout = f" HOSTS={options.hosts} LOG={options.log}" if options.hosts > 1 else ""
+    print(f"SEED={seed} ALERTS={options.alerts} FAULTS={options.faults}{layout}", flush=True)
     try:
         result = run(
             folder,
@@ -189,6 +212,9 @@ def main() -> None:
             seconds=options.seconds,
             clients=options.clients,
             resend_after=options.resend_after,
+            hosts=options.hosts,
+            shares_log=options.hosts > 1 and options.log == "shared",
+            kinds=KINDS_OF_SEVERAL if options.hosts > 1 else KINDS,
             audits=AUDITS,
             say=_say,
         )

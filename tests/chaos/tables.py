@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,6 +15,8 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.rows import class_row
 
+from tests.chaos.logs import Connection
+
 T = TypeVar("T")
 
 
@@ -23,6 +24,8 @@ T = TypeVar("T")
 class Entry:
     """A row of `webhook_wal`."""
 
+    #: Which of the logs it is in; its id is its own there.
+    log: int
     id: int
     correlation_id: uuid.UUID
     status: str
@@ -86,7 +89,7 @@ class Trade:
 
 @dataclass(frozen=True)
 class Tables:
-    """All four, each in the order of its ids."""
+    """All four, each in the order of its ids; the entries of several logs one log after another."""
 
     entries: list[Entry]
     logs: list[Log]
@@ -109,6 +112,12 @@ class Tables:
     def trade_by_id(self) -> dict[int, Trade]:
         return {trade.id: trade for trade in self.trades}
 
+    def effective_entries(self) -> Iterator[Entry]:
+        """The entries that have rows, in the order of those: in which they were applied."""
+        for log in self.logs:
+            if (entry := self.entry_of.get(log.correlation_id)) is not None:
+                yield entry
+
     @cached_property
     def logs_named(self) -> dict[str, list[Log]]:
         return _grouped((log.name, log) for log in self.logs)
@@ -130,10 +139,10 @@ class Tables:
         )
 
 
-def read_tables(main: psycopg.Connection[Any], log: sqlite3.Connection) -> Tables:
-    """Read both databases; nothing may be writing to them."""
+def read_tables(main: psycopg.Connection[Any], logs: Sequence[Connection]) -> Tables:
+    """Read the databases; nothing may be writing to them."""
     return Tables(
-        _entries(log),
+        [entry for number, log in enumerate(logs) for entry in _entries(number, log)],
         _rows(
             main,
             Log,
@@ -160,12 +169,6 @@ def read_tables(main: psycopg.Connection[Any], log: sqlite3.Connection) -> Table
     )
 
 
-def unsettled(log: sqlite3.Connection) -> int:
-    """How many entries of the log still wait for something."""
-    waiting = "SELECT count(*) FROM webhook_wal WHERE status IN ('pending','processing','parked')"
-    return int(log.execute(waiting).fetchone()[0])
-
-
 def name_in(body: str | bytes) -> str:
     """The alert that a message holds; empty if it is none of ours."""
     try:
@@ -174,23 +177,28 @@ def name_in(body: str | bytes) -> str:
         return ""
 
 
-def _entries(log: sqlite3.Connection) -> list[Entry]:
+def _entries(number: int, log: Connection) -> list[Entry]:
     rows = log.execute(
         """SELECT id, correlation_id, status, received_at, webhook_log_id, body
              FROM webhook_wal ORDER BY id"""
     )
     return [
         Entry(
+            log=number,
             id=id,
-            correlation_id=uuid.UUID(correlation_id),
+            correlation_id=uuid.UUID(str(correlation_id)),
             status=status,
-            # Written by Django: UTC, without saying so.
-            received_at=datetime.fromisoformat(received_at).replace(tzinfo=UTC),
+            received_at=_moment(received_at),
             webhook_log_id=webhook_log_id,
-            name=name_in(body),
+            name=name_in(bytes(body) if isinstance(body, memoryview) else body),
         )
         for id, correlation_id, status, received_at, webhook_log_id, body in rows
     ]
+
+
+def _moment(told: str | datetime) -> datetime:
+    # Written by Django to SQLite: UTC, without saying so.
+    return told if isinstance(told, datetime) else datetime.fromisoformat(told).replace(tzinfo=UTC)
 
 
 def _rows(main: psycopg.Connection[Any], kind: type[T], query: str) -> list[T]:

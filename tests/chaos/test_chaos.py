@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.faults import KINDS, schedule
+from tests.chaos.faults import KINDS, KINDS_OF_SEVERAL, LOSE_HOST, schedule
 from tests.chaos.result import by_fault, summary, tidy
-from tests.chaos.run import run
+from tests.chaos.run import AUDITS, run
 
 #: Their parts are met together by another kind.
 _LONG_RUN_ONLY = {"server killed", "PostgreSQL killed", "PostgreSQL and a worker killed"}
@@ -41,6 +41,33 @@ def test_everything_dies_and_nothing_is_lost_or_doubled() -> None:
     assert sum(each.last.is_acknowledgement for each in result.deliveries) > 50
 
 
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("shares_log", [False, True], ids=["a log each", "one log"])
+def test_two_hosts_share_one_database(shares_log: bool) -> None:
+    """One of them is lost twice, the second time for good."""
+    folder = Path(tempfile.mkdtemp(prefix="tradelog-chaos-"))
+    result = run(
+        folder,
+        seed=2,
+        wanted_alerts=100,
+        wanted_faults=1,
+        seconds=30,
+        clients=8,
+        most_pause=0.1,
+        park_seconds=2,
+        hosts=2,
+        shares_log=shares_log,
+        kinds=[LOSE_HOST],
+        audits=AUDITS,
+    )
+    print(summary(result))
+    tidy(folder, result)
+    assert not result.troubles
+    assert not result.findings
+    assert len(result.injected) == 1
+    assert any(each.last.status == "duplicate" for each in result.deliveries)
+
+
 def test_a_schedule_is_its_seed() -> None:
     def drawn(seed: int) -> list[tuple[str, float]]:
         return [(fault.name, pause) for fault, pause in schedule(seed, 100, 1.0, KINDS)]
@@ -52,3 +79,5 @@ def test_a_schedule_is_its_seed() -> None:
     names = [fault.name for fault, _ in schedule(3, 10 * len(KINDS), 1.0, KINDS)]
     assert set(map(names.count, names)) == {10}
     assert not any(fault.needs_proxy for fault, _ in list(schedule(3, 100, 1.0, KINDS))[:40])
+    several = [fault.name for fault, _ in schedule(3, 60, 1.0, KINDS_OF_SEVERAL)]
+    assert set(map(several.count, several)) == {4}

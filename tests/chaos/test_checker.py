@@ -32,7 +32,7 @@ class Session:
     log: sqlite3.Connection
 
     def tables(self) -> Tables:
-        return read_tables(self.main, self.log)
+        return read_tables(self.main, [self.log])
 
     def found(self, tables: Tables | None = None) -> set[Kind]:
         found = check(self.deliveries, tables or self.tables(), park_seconds=settings.PARK_SECONDS)
@@ -175,6 +175,21 @@ def test_finds_an_alert_that_is_there_twice(session: Session) -> None:
         replace(tables, logs=[*tables.logs, replace(log, correlation_id=uuid4())]),
     ):
         assert Kind.DOUBLED in session.found(doubled)
+
+
+def test_each_of_two_logs_has_an_order_of_its_own(session: Session) -> None:
+    """Between two, ids tell nothing; within one, they do."""
+    tables = session.tables()
+    # Every second entry as if far more had come before it.
+    entries = [replace(one, id=one.id + 1000 * (one.id % 2)) for one in tables.entries]
+    logs = [replace(one, wal_id=one.wal_id + 1000 * (one.wal_id % 2)) for one in tables.logs]
+    in_one = replace(tables, entries=entries, logs=logs)
+    assert Kind.OUT_OF_ORDER in session.found(in_one)
+    in_two = replace(in_one, entries=[replace(one, log=one.id % 2) for one in entries])
+    # The answers told the ids that were changed here.
+    assert session.found(in_two) == {Kind.MISANSWERED}
+    logs = [replace(one, wal_id=-one.wal_id) for one in tables.logs]
+    assert Kind.OUT_OF_ORDER in session.found(replace(in_two, logs=logs))
 
 
 def test_finds_an_answer_that_told_something_else(

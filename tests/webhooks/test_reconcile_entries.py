@@ -85,7 +85,7 @@ def test_an_entry_marked_otherwise_is_marked_as_its_alert(post: Poster, wrong: E
     answer = post()
     Entry.objects.update(status=wrong)
     assert find() == [] or wrong == EntryStatus.PARKED, "a live server may be about to mark it"
-    WebhookLog.objects.update(processed_at=ago(seconds=61))
+    WebhookLog.objects.update(received_at=ago(seconds=63), processed_at=ago(seconds=62))
     (finding,) = find()
     assert (finding.kind, finding.entries, finding.alerts, finding.mendable) == (
         "entry_marked_otherwise",

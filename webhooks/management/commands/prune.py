@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +13,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 from tqdm import tqdm
 
+from wal.partitions import keep_up
 from wal.retention import give_back_pages
 from webhooks.pruning import BATCH, MOST_TOGETHER, Pruned, number_of_old_rows, prune
 
@@ -45,6 +46,12 @@ class Command(BaseCommand):
             metavar="N",
             help="rows in one transaction (%(default)s); an alert that comes waits for one at most",
         )
+        parser.add_argument(
+            "--log-only",
+            action="store_true",
+            help="leave rejected alerts alone: where hosts have logs of their own, each prunes its "
+            "log before one of them prunes the alerts (docs/scaling.md)",
+        )
         parser.add_argument("--dry-run", action="store_true", help="only say how many there are")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -61,9 +68,11 @@ class Command(BaseCommand):
                     before,
                     batch=options["batch"],
                     dry_run=options["dry_run"],
+                    log_only=options["log_only"],
                     advance=progress.update,
                 )
             given_back, free = (0, 0) if options["dry_run"] else give_back_pages()
+            kept = None if options["dry_run"] else keep_up(timezone.now().astimezone(UTC).date())
         except DatabaseError as error:
             raise CommandError(
                 f"Cut off: {str(error).strip()}\nWhat was deleted until then is complete in "
@@ -71,6 +80,10 @@ class Command(BaseCommand):
             ) from error
         word = "Would delete" if options["dry_run"] else "Deleted"
         self.stdout.write(f"{word} what came before {before:%Y-%m-%d %H:%M} UTC: {_told(pruned)}.")
+        if kept and kept.made:
+            self.stdout.write(f"Months made: {', '.join(kept.made)}.")
+        if kept and kept.dropped:
+            self.stdout.write(f"Months dropped: {', '.join(kept.dropped)}.")
         if given_back:
             self.stdout.write(f"The log's file gave back {given_back / 1_000_000:,.1f} MB.")
         if free:

@@ -7,11 +7,13 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from tqdm import tqdm
 
+from wal import journal
 from wal.models import Entry
 from webhooks.replay import Choice, Replayed, chosen, replay
 
@@ -19,7 +21,8 @@ from webhooks.replay import Choice, Replayed, chosen, replay
 class Command(BaseCommand):
     help = (
         "Apply the write-ahead log's unsettled entries, in log order, through the same "
-        "pipeline as live alerts. Safe at any time, also while the server runs. "
+        "pipeline as live alerts. Safe at any time, also while the server runs. The log is the "
+        "one of TRADELOG_DATA or WAL_DATABASE_URL, also that of a host that is gone. "
         "Exit status: 0 all well, 1 something failed or stays in the log, 2 usage."
     )
 
@@ -61,8 +64,17 @@ class Command(BaseCommand):
                 self._replay(choice)
         except KeyboardInterrupt:
             return
+        self._tell_of_parked()
         if trouble:
             sys.exit(1)
+
+    def _tell_of_parked(self) -> None:
+        if waiting := journal.parked(received_before=timezone.now()).count():
+            self.stdout.write(
+                f"{waiting} exit{' waits for its' if waiting == 1 else 's wait for their'} entry, "
+                f"for PARK_SECONDS ({settings.PARK_SECONDS}) at most; then a server of this log, "
+                "or another replay, settles what is left."
+            )
 
     def _show(self, choice: Choice) -> None:
         shown = 0
