@@ -113,6 +113,8 @@ class Settler:
     def _ready(self) -> list[Waiting]:
         """The entries whose turn has come, none of them of the same book."""
         self._leave(each for each in self._waiting if each.is_abandoned or each.done.done())
+        if not self._waiting:
+            return []
         firsts: dict[object, Waiting] = {}
         for waiting in sorted(self._appended(), key=lambda each: each.entry.pk):
             firsts.setdefault(waiting if waiting.book == NO_BOOK else waiting.book, waiting)
