@@ -18,9 +18,9 @@ from tradelog.alert_messages import ALERT_MESSAGE
 from tradelog.overview_alerts import alerts_shown
 from tradelog.overview_filters import ALERT_DAYS, MOST_TRADES, OverviewForm, quick_periods
 from tradelog.overview_trades import trades_shown
+from trades import results
 from trades.books import traded_books
 from trades.models import Strategy
-from trades.results import MOST_SINGLE_STEPS
 from webhooks.credentials import configured_tokens
 from webhooks.models import WebhookLog
 
@@ -72,7 +72,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         if trades.reach
         else "",
         "alert_days": ALERT_DAYS,
-        "most_single_steps": MOST_SINGLE_STEPS,
+        "most_single_steps": results.MOST_SINGLE_STEPS,
         "most_trades": MOST_TRADES,
     }
     if not books and not alerts.traffic.alerts and not WebhookLog.objects.exists():

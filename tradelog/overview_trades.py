@@ -13,11 +13,11 @@ from django.urls import reverse
 
 from tradelog.overview_filters import Filters, Period, period, shortened
 from tradelog.pnl_calendar import DayCalendar, YearOfMonths, day_calendar, month_calendar
-from trades import performance
+from trades import performance, results
 from trades.books import TradedBook
 from trades.monthly.reading import Chosen
 from trades.performance import EquityPoint, Step, Tally
-from trades.results import MOST_SINGLE_STEPS, Results, results_of
+from trades.results import Results, results_of
 
 #: Rows of the table behind the chart of the equity; of more days it tells the months.
 _MOST_DAYS: Final = 100
@@ -165,7 +165,7 @@ def trades_shown(
 def steps_are(currencies: list[Results]) -> str:
     """What the equity is looked at after: "by day", or "by trade" where those are few."""
     number = sum(each.total.trades for each in currencies)
-    return "by day" if number > MOST_SINGLE_STEPS else "by trade"
+    return "by day" if number > results.MOST_SINGLE_STEPS else "by trade"
 
 
 def _of_currency(currencies: list[Results], asked: str | None) -> Results:
