@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,22 @@ def postmaster(cluster: Cluster) -> psutil.Process:
 def server_processes(cluster: Cluster) -> list[psutil.Process]:
     main = postmaster(cluster)
     return [main, *main.children()]
+
+
+def kill_server(cluster: Cluster) -> None:
+    for process in server_processes(cluster):
+        # With the first one gone, others go by themselves.
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def users_of_server(cluster: Cluster) -> set[str]:
+    users = {postmaster(cluster).username()}
+    for process in server_processes(cluster):
+        # PostgreSQL ends some of its processes as soon as they have done their work.
+        with suppress(psutil.NoSuchProcess):
+            users.add(process.username())
+    return users
 
 
 def holder(cluster: Cluster) -> subprocess.Popen[str]:
@@ -169,8 +185,7 @@ def test_refuses_a_socket_folder_somebody_else_made(tmp_path: Path) -> None:
 def test_comes_back_after_everything_was_killed(cluster: Cluster) -> None:
     cluster.start()
     ask(cluster, "CREATE TABLE kept (id int)")
-    for process in server_processes(cluster):
-        process.kill()
+    kill_server(cluster)
 
     cluster.start()
 
@@ -200,8 +215,7 @@ def test_comes_back_while_orphans_of_the_killed_one_still_work(cluster: Cluster)
 def test_a_stranger_with_the_old_process_id_is_no_server(cluster: Cluster) -> None:
     cluster.start()
     old = (cluster.path / "postmaster.pid").read_text().splitlines()
-    for process in server_processes(cluster):
-        process.kill()
+    kill_server(cluster)
     # PostgreSQL itself would believe in a process of its own user.
     user = {"user": cluster.path.stat().st_uid} if AS_ROOT else {}
     with subprocess.Popen(["sleep", "60"], **user) as stranger:  # type: ignore[call-overload]
@@ -340,7 +354,7 @@ class TestAsRoot:
         for cluster in _cleaned_up(Cluster(closed / "data" / "postgres")):
             cluster.start()
 
-            assert {p.username() for p in server_processes(cluster)} == {"pgserver"}
+            assert users_of_server(cluster) == {"pgserver"}
             # Passing through, not listing.
             assert stat.S_IMODE(closed.stat().st_mode) == 0o701
 
@@ -361,7 +375,7 @@ class TestAsRoot:
             # And root, coming later, runs it as the owner of its folder.
             cluster.stop()
             cluster.start()
-            assert {p.username() for p in server_processes(cluster)} == {"nobody"}
+            assert users_of_server(cluster) == {"nobody"}
 
     def test_an_ordinary_user_is_told_whose_folder_it_is(self, cluster: Cluster) -> None:
         cluster.start()
