@@ -52,7 +52,7 @@ def admit(request: HttpRequest, url_token: str | None) -> Delivery:
     _check_address(address)
     token = identify(_tokens_outside_body(request, url_token))
     try:
-        # At most 64 KiB of a stranger's to read: the token may be in there, and of an
+        # At most 128 KiB of a stranger's to read: the token may be in there, and of an
         # alert that is refused by rate it tells whose it was.
         body = read_body(request)
     except PayloadTooLarge:
@@ -67,20 +67,23 @@ def admit(request: HttpRequest, url_token: str | None) -> Delivery:
 
 
 def read_body(request: HttpRequest) -> bytes:
-    """The request's body, read up to the limit and no further.
+    """The request's body, of which at most twice the limit is read.
 
-    Raises PayloadTooLarge before anything is read if the length is told, and
-    after one byte too many if it is not (`Transfer-Encoding: chunked`).
+    Raises PayloadTooLarge where it is over the limit, and before anything is read
+    where its length is told and over twice the limit.
     """
     limit = settings.WEBHOOK_MAX_BYTES
+    # Read on past the limit: whoever is still writing when the answer comes may lose it
+    # (a proxy then answers 502), and would send what can never be taken again.
+    furthest = 2 * limit
     told = request.META.get("CONTENT_LENGTH") or ""
-    if told.isdecimal() and int(told) > limit:
+    if told.isdecimal() and int(told) > furthest:
         raise PayloadTooLarge
     # Django takes a body without a told length for empty; the server knows better.
     is_chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
     stream = request.META["wsgi.input"] if is_chunked else request
     body = b""
-    while len(body) <= limit and (chunk := stream.read(limit + 1 - len(body))):
+    while len(body) < furthest and (chunk := stream.read(furthest - len(body))):
         body += chunk
     if len(body) > limit:
         raise PayloadTooLarge

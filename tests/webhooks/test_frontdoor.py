@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 
 import pytest
+from django.core.handlers.wsgi import WSGIRequest
 from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
 from addresses import client_address, counted_as
+from faults import PayloadTooLarge
 from tests.alerts import Poster, alert
 from tests.environment import TOKEN
 from tests.server import Server
 from wal.models import Entry
 from webhooks.credentials import CUT, cut_tokens, cut_tokens_from_text, identify
+from webhooks.frontdoor import read_body
 from webhooks.models import WebhookLog
 
 
@@ -67,6 +71,26 @@ def test_a_large_body_is_refused_by_a_real_server_before_it_is_read(server: Serv
     assert response.status == 413
     assert json.loads(response.read())["error"]["code"] == "PAYLOAD_TOO_LARGE"
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("size", "told", "read"),
+    [
+        # Whoever is still writing when the answer comes may never see it.
+        pytest.param(65_537, True, 65_537, id="one byte too many"),
+        pytest.param(65_537, False, 65_537, id="one byte too many, its length not told"),
+        pytest.param(131_072, True, 131_072, id="twice the limit"),
+        pytest.param(131_073, True, 0, id="over twice the limit"),
+        pytest.param(1_000_000, False, 131_072, id="without end"),
+    ],
+)
+def test_what_is_refused_is_read_up_to_twice_the_limit(size: int, told: bool, read: int) -> None:
+    sent = BytesIO(size * b" ")
+    headers = {"CONTENT_LENGTH": str(size)} if told else {"HTTP_TRANSFER_ENCODING": "chunked"}
+    request = WSGIRequest({"REQUEST_METHOD": "POST", "wsgi.input": sent, **headers})
+    with pytest.raises(PayloadTooLarge):
+        read_body(request)
+    assert sent.tell() == read
 
 
 def test_a_chunked_body_is_read_and_limited(server: Server) -> None:
