@@ -68,7 +68,7 @@ def serve(
         say(f"tradelog is served at {url}" if quiet else instructions.text(url))
         _close_databases()
         # Only now, when the port is ours: no worker of a killed server is left.
-        (settings.TRADELOG_DATA / "counters.lmdb").unlink(missing_ok=True)
+        settings.COUNTERS_FILE.unlink(missing_ok=True)
         try:
             metering.count_together(settings.TRADELOG_DATA / "metrics", workers=workers)
         except OSError as error:

@@ -218,6 +218,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Rate counters -----------------------------------------------------------
 
 CACHE_URL = env.str("CACHE_URL", default="")
+#: Where counts are kept unless CACHE_URL names a server.
+COUNTERS_FILE = TRADELOG_DATA / "counters.lmdb"
 CACHES = {
     "default": {
         # Valkey speaks Redis; only the scheme is another.
@@ -229,7 +231,7 @@ CACHES = {
     # Counts must hold across worker processes and with the main database down.
     else {
         "BACKEND": "tradelog.counters.SharedCounters",
-        "LOCATION": str(TRADELOG_DATA / "counters.lmdb"),
+        "LOCATION": str(COUNTERS_FILE),
     }
 }
 SILENCED_SYSTEM_CHECKS = [

@@ -19,7 +19,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import DatabaseError
 from django.db.models import BooleanField, F, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
@@ -66,7 +65,7 @@ class Appending:
         """The entry, once it is durable. Raises LogUnavailable, and then nothing was accepted."""
         try:
             _wait_for(self.done)
-        except (DatabaseError, WriteTimeout) as error:
+        except Exception as error:
             raise LogUnavailable from error
         return self.entry
 

@@ -10,7 +10,7 @@ from django.db import connections
 from django.utils import timezone
 
 from wal.journal import UNSETTLED_SQL, owner
-from wal.statements import rows_as_json
+from wal.statements import places, rows_as_json
 from wal.writer import ALIAS
 
 _COLUMNS = (
@@ -41,16 +41,17 @@ def line(books: Collection[str], *, up_to: int, besides: Collection[int] = ()) -
     """
     connection = connections[ALIAS]
     now = connection.ops.adapt_datetimefield_value(timezone.now())
-    these = ", ".join(["%s"] * len(books)) or "NULL"
-    those = f"id <= %s AND id NOT IN ({', '.join(['%s'] * max(len(besides), 1))})"
+    # An id that no entry has, since a list may not be empty.
+    besides = besides or (0,)
+    these = places(books) or "NULL"
+    those = f"id <= %s AND id NOT IN ({places(besides)})"
     statement = (
         f"SELECT {_COLUMNS} FROM webhook_wal WHERE {UNSETTLED_SQL} AND book = '' AND {those}"
         f" UNION ALL SELECT {_COLUMNS} FROM webhook_wal WHERE id IN (SELECT min(id)"
         f" FROM webhook_wal WHERE {UNSETTLED_SQL} AND book IN ({these}) AND {those}"
         " GROUP BY book) ORDER BY 1"
     )
-    # An id that no entry has, since a list may not be empty.
-    bounds = [up_to, *(besides or (0,))]
+    bounds = [up_to, *besides]
     found = rows_as_json(
         statement,
         ("id", "name", "book", "claimed_by", "is_free"),

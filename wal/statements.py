@@ -86,15 +86,16 @@ def claim(
     now, end = map(connection.ops.adapt_datetimefield_value, (timezone.now(), until))
     statement = (
         "UPDATE webhook_wal SET status = 'processing', attempts = attempts + 1, claimed_by = %s,"
-        f" claimed_until = %s WHERE id IN ({_places(entry_ids)}) AND (status IN"
-        f" ({_places(among)}) OR (status = 'processing' AND claimed_until < %s)) RETURNING id"
+        f" claimed_until = %s WHERE id IN ({places(entry_ids)}) AND (status IN"
+        f" ({places(among)}) OR (status = 'processing' AND claimed_until < %s)) RETURNING id"
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, [owner, end, *entry_ids, *map(str, among), now])
         return {int(key) for (key,) in cursor.fetchall()}
 
 
-def _places(values: Collection[object]) -> str:
+def places(values: Collection[object]) -> str:
+    """Where so many parameters go into a statement's list."""
     return ", ".join(["%s"] * len(values))
 
 

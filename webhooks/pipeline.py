@@ -19,7 +19,7 @@ from django.conf import settings
 
 import deadline
 import metering
-from faults import LogUnavailable, Queued
+from faults import Queued
 from wal import journal
 from wal.journal import Appending
 from wal.models import Entry
@@ -112,11 +112,9 @@ def outcome_of(waiting: Waiting) -> Outcome:
     """
     try:
         return waiting.done.result(timeout=deadline.left(threading.TIMEOUT_MAX))
-    except TooLong as too_long:
-        if waiting.appending is not None and not waiting.appending.done.done():
-            # Or see to it that nothing is written: who asked may be gone by then.
-            waiting.appending.done.cancel()
-            raise LogUnavailable from too_long
+    except TooLong:
+        if waiting.appending is not None:
+            waiting.appending.wait()  # No longer: what is not on disk by now is not accepted.
         late = Queued()
         if settler().abandon(waiting):
             give_back(waiting, late)

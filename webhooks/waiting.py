@@ -6,7 +6,7 @@ import logging
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as WriteTimeout
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 from django.db import DatabaseError, OperationalError
 
@@ -49,12 +49,14 @@ class Waiting:
 
     def __post_init__(self) -> None:
         if self.appending is not None:
-            self.appending.done.add_done_callback(self._tell_unless_appended)
+            self.appending.done.add_done_callback(
+                partial(self._tell_unless_appended, self.appending)
+            )
 
-    def _tell_unless_appended(self, done: Future[int]) -> None:
-        if done.cancelled() or done.exception() is not None:
-            unavailable = LogUnavailable()
-            unavailable.__cause__ = None if done.cancelled() else done.exception()
+    def _tell_unless_appended(self, appending: Appending, _: Future[int]) -> None:
+        try:
+            appending.wait()
+        except LogUnavailable as unavailable:
             self.done.set_exception(unavailable)
 
     @cached_property

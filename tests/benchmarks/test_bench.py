@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,20 +25,25 @@ pytestmark = pytest.mark.timeout(300)
 needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason=HOW_TO_INSTALL)
 
 
-@needs_wrk
-def test_the_service_and_its_floor_side_by_side(tmp_path: Path) -> None:
-    told = tmp_path / "bench.json"
+def bench(what: str, folder: Path, *options: str) -> tuple[Any, str]:
+    """Measure for a second, once: the figures, and what was printed."""
+    told = folder / "bench.json"
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "benchmarks.run", "--only=tradelog,floor", "--clients=4"),
-            *("--seconds=1", "--runs=1", "--books=16", f"--json={told}"),
+            *(sys.executable, "-m", f"benchmarks.{what}", "--seconds=1", "--runs=1"),
+            *(*options, f"--json={told}"),
         ],
         cwd=ROOT,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    result = json.loads(told.read_text())
+    return json.loads(told.read_text()), done.stdout
+
+
+@needs_wrk
+def test_the_service_and_its_floor_side_by_side(tmp_path: Path) -> None:
+    result, printed = bench("run", tmp_path, "--only=tradelog,floor", "--clients=4", "--books=16")
     service, floor = result["runs"]
     assert (service["part"], floor["part"]) == ("tradelog", "floor")
     for run in (service, floor):
@@ -52,7 +58,7 @@ def test_the_service_and_its_floor_side_by_side(tmp_path: Path) -> None:
     # prepare them, of which each client has its own.
     assert 7 <= trips["floor"] < 9
     assert trips["tradelog"] >= 1
-    assert "least–most" in done.stdout
+    assert "least–most" in printed
 
 
 @needs_wrk
@@ -90,18 +96,7 @@ def test_the_largest_burst_is_found_to_a_tenth(limit: int) -> None:
 
 @needs_wrk
 def test_several_hosts_are_measured(tmp_path: Path) -> None:
-    told = tmp_path / "bench.json"
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "benchmarks.scaling", "--only=months", "--seconds=1"),
-            *("--runs=1", "--entries=1000", f"--json={told}"),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    result = json.loads(told.read_text())
+    result, _ = bench("scaling", tmp_path, "--only=months", "--entries=1000")
     (run,) = result["runs"]
     assert run["throughput"] > 0
     assert run["server_cpu"] > 0 and run["database_cpu"] > 0

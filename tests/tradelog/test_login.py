@@ -92,7 +92,7 @@ def test_who_runs_the_service_gets_in_without_counters(
     settings.CACHES = {
         "default": {
             "BACKEND": "tradelog.counters.SharedCounters",
-            "LOCATION": str(tmp_path / "gone" / "counters.sqlite3"),
+            "LOCATION": str(tmp_path / "gone" / "counters.lmdb"),
         }
     }
     assert log_in(client, password=PASSWORD) == 302

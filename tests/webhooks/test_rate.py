@@ -74,7 +74,7 @@ def test_losing_count_lets_alerts_through(
     settings.CACHES = {
         "default": {
             "BACKEND": "tradelog.counters.SharedCounters",
-            "LOCATION": str(tmp_path / "gone" / "counters.sqlite3"),
+            "LOCATION": str(tmp_path / "gone" / "counters.lmdb"),
         }
     }
     assert post()["status"] == "processed"
