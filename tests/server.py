@@ -21,6 +21,7 @@ from django.db import connections
 
 from tests.alerts import Answer, alert
 from tests.environment import TOKEN
+from tests.processes import kill_all
 
 ROOT = Path(__file__).parent.parent
 
@@ -103,8 +104,7 @@ class Server:
 
     def kill(self) -> None:
         """End all of its processes at once, with no chance to tidy up."""
-        for process in [psutil.Process(self.process.pid), *self.workers()]:
-            process.kill()
+        kill_all([psutil.Process(self.process.pid), *self.workers()])
         self.process.wait()
 
     def workers(self) -> list[psutil.Process]:

@@ -20,6 +20,7 @@ import psutil
 from tests.chaos.host import Broken, Host, end_stopped
 from tests.chaos.logs import unsettled
 from tests.chaos.system import LEASE_SECONDS, System
+from tests.processes import kill_all
 
 
 class Missed(Exception):
@@ -176,9 +177,7 @@ def _postmaster(system: System) -> psutil.Process:
 
 
 def _kill_all_of_postgres(system: System) -> None:
-    for process in _postgres(system):
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+    kill_all(_postgres(system))
 
 
 def _is_backend(process: psutil.Process) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from tests.chaos.logs import WriteAheadLog
+from tests.processes import kill_all
 from tests.server import free_port
 
 ROOT = Path(__file__).parent.parent.parent
@@ -77,9 +78,7 @@ class Host:
     def kill(self) -> None:
         """Kill it and its workers at once."""
         server = psutil.Process(self.process.pid)
-        for process in (server, *server.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+        kill_all([server, *server.children(recursive=True)])
         self.process.wait()
 
     def close(self) -> None:

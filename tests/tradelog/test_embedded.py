@@ -19,6 +19,7 @@ import psutil
 import psycopg
 import pytest
 
+from tests.processes import kill_all
 from tradelog.access import let_others_through
 from tradelog.embedded import Cluster, ClusterError
 
@@ -91,10 +92,7 @@ def server_processes(cluster: Cluster) -> list[psutil.Process]:
 
 
 def kill_server(cluster: Cluster) -> None:
-    for process in server_processes(cluster):
-        # With the first one gone, others go by themselves.
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+    kill_all(server_processes(cluster))
 
 
 def users_of_server(cluster: Cluster) -> set[str]:

@@ -13,6 +13,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -21,6 +22,7 @@ import psutil
 import pytest
 
 from tests.environment import TOKEN
+from tests.processes import kill_all
 from tests.server import free_port
 from tradelog.embedded import Cluster
 from tradelog.serving import CannotServe, listen, sole_server
@@ -83,8 +85,7 @@ class Service:
             number = int((database.path / "postmaster.pid").read_text().split()[0])
             postmaster = psutil.Process(number)
             doomed += [postmaster, *postmaster.children()]
-        for process in doomed:
-            process.kill()
+        kill_all(doomed)
         self.process.wait()
         self.output.close()
 
@@ -197,7 +198,13 @@ def test_serves_again_while_workers_of_a_killed_server_linger(service: Service) 
     main = psutil.Process(service.process.pid)
 
     def workers() -> list[psutil.Process]:
-        return [child for child in main.children() if child.num_threads() > 1]
+        found = []
+        for child in main.children():
+            # What the start itself needed may just be ending.
+            with suppress(psutil.NoSuchProcess):
+                if child.num_threads() > 1:
+                    found.append(child)
+        return found
 
     # It serves as soon as the first of them does.
     eventually(lambda: len(workers()) == 2)
