@@ -1,7 +1,8 @@
-"""Processes that are killed together."""
+"""Processes that are killed together, and that are suspended."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -13,3 +14,18 @@ def kill_all(doomed: Iterable[psutil.Process]) -> None:
     for process in doomed:
         with suppress(psutil.NoSuchProcess):
             process.kill()
+
+
+def suspend(pid: int) -> None:
+    """Suspend a process; on return none of its threads runs any more.
+
+    The signal alone is on its way: on a busy machine a thread goes on for milliseconds.
+    """
+    process = psutil.Process(pid)
+    process.suspend()
+    deadline = time.monotonic() + 20
+    while not all(
+        psutil.Process(thread.id).status() == psutil.STATUS_STOPPED for thread in process.threads()
+    ):
+        assert time.monotonic() < deadline, f"Process {pid} cannot be suspended"
+        time.sleep(0.001)

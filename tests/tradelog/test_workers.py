@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.processes import suspend
 from tradelog.serving import listen
 from tradelog.workers import STOP_SECONDS
 
@@ -146,7 +147,7 @@ def test_both_killed_at_once_are_replaced(workers: Workers) -> None:
 def test_a_killed_worker_takes_no_waiting_connection_along(workers: Workers) -> None:
     victim, survivor = workers.both()
     for pid in (victim, survivor):
-        os.kill(pid, signal.SIGSTOP)
+        suspend(pid)
     clients = [socket.create_connection(("127.0.0.1", workers.port), 20) for _ in range(40)]
     for client in clients:
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")

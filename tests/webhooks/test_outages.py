@@ -17,6 +17,7 @@ from django.db import connection, connections
 
 from positions.models import Lot
 from tests.alerts import Answer
+from tests.processes import suspend
 from tests.server import Server
 from wal.models import Entry
 from webhooks.models import WebhookLog
@@ -60,7 +61,7 @@ def backends() -> list[int]:
 def stopped(pids: list[int]) -> Iterator[None]:
     """Hold processes still: they neither answer nor go away."""
     for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+        suspend(pid)
     try:
         yield
     finally:
