@@ -22,7 +22,7 @@ import psutil
 import pytest
 
 from tests.environment import TOKEN
-from tests.processes import kill_all
+from tests.processes import kill_all, suspend
 from tests.server import free_port
 from tradelog.embedded import Cluster
 from tradelog.serving import CannotServe, listen, sole_server
@@ -210,7 +210,7 @@ def test_serves_again_while_workers_of_a_killed_server_linger(service: Service) 
     eventually(lambda: len(workers()) == 2)
     lingering = workers()
     for worker in lingering:
-        worker.suspend()
+        suspend(worker.pid)
     main.kill()
     service.process.wait()
     service.output.close()
