@@ -11,12 +11,13 @@ import copyreg
 import logging
 import multiprocessing
 import os
+import random
 import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from importlib import import_module
 from multiprocessing import reduction
@@ -39,6 +40,9 @@ STOP_SECONDS = 10
 _SENDING_SECONDS = 0.2
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+#: Of the answers, how many end their connection.
+_PARTING = 1 / 64
 
 #: Connections a worker may have open, idle ones too; far more than it has threads.
 CONNECTIONS = 1024
@@ -120,6 +124,10 @@ class _SharedSocketServer(MPServer):
     def _drop_shared_socket(self) -> None:
         self._shd = None
 
+    def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:
+        loader = partial(callback_loader, cores=_cores_of(idx))
+        return super()._spawn_worker(idx, target, loader)  # type: ignore[no-untyped-call]
+
     def _respawn_workers(
         self, workers: Sequence[int], spawn_target: Any, target_loader: Any, delay: float = 0
     ) -> None:
@@ -137,8 +145,24 @@ class _SharedSocketServer(MPServer):
             self.main_loop_interrupt.set()
 
 
-def _load(came_up: Any, target: str) -> Application:
-    """Load the application in a worker process."""
+def _cores_of(number: int) -> frozenset[int]:
+    """The core that a worker of this server keeps to; none where the system has no say in it.
+
+    One thread of a worker runs at a time (Python's lock), so one core is all it can use; on
+    several, its threads take turns across the cores' caches, which costs half as much again
+    (docs/performance.md).
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return frozenset()
+    cores = sorted(os.sched_getaffinity(0))
+    # From another one in each server: several on a machine must not share the first.
+    return frozenset([cores[(os.getpid() + number) % len(cores)]])
+
+
+def _load(came_up: Any, target: str, *, cores: frozenset[int]) -> Application:
+    """Load the application in a worker process, whose threads keep to these cores."""
+    if cores:
+        os.sched_setaffinity(0, cores)
     # What a terminal sends (Ctrl-C, its end) goes to a whole group; the workers are told by
     # their parent. A session and not only a group of their own: else the kernel would hang
     # up on those that stand still when the parent is killed.
@@ -156,7 +180,27 @@ def _load(came_up: Any, target: str) -> Application:
     threading.Thread(target=stop, name="stop", daemon=True).start()
     threading.Thread(target=_leave_with_parent, name="parent-watch", daemon=True).start()
     came_up.value = 1
-    return in_hand.counted(application)
+    return in_hand.counted(_parting(application))
+
+
+def _parting(application: Application) -> Application:
+    """The application, now and then ending the connection that a request came on.
+
+    Whichever worker is first takes all connections that are opened at once. Those that a
+    client or a proxy keeps open would stay with it for ever, while the others have nothing to
+    do; one that is opened anew goes to a worker that has time.
+    """
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            # By chance: in turn, it could be the same connection's each time.
+            if random.random() < _PARTING:
+                headers = [*headers, ("Connection", "close")]
+            return start_response(status, headers, *error)
+
+        return application(environ, start)
+
+    return answer
 
 
 def _leave_when_told(in_hand: RequestsInHand, leave: Callable[[], None]) -> None:
