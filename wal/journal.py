@@ -111,7 +111,10 @@ def claim(
         return set()
     until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
     take = partial(statements.claim, entry_ids, tuple(among), owner(), until)
-    return _write(take)
+    # On this thread, which has nothing else to do until it knows.
+    claimed = writer().submit(take, durable=False, patience=SOON)
+    commit()
+    return _wait_for(claimed)
 
 
 def settle(marks: list[Mark]) -> Future[None]:

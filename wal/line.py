@@ -33,29 +33,24 @@ class InLine:
     is_free: bool
 
 
-def line(books: Collection[str], *, up_to: int, besides: Collection[int] = ()) -> list[InLine]:
+def line(books: Collection[str], *, up_to: int) -> list[InLine]:
     """The unsettled entries up to an id: each of these books' first one, and all unread ones.
 
-    Those `besides` which it is asked are left out. Oldest first. What has been committed when
-    it is asked is seen.
+    Oldest first. What has been committed when it is asked is seen.
     """
     connection = connections[ALIAS]
     now = connection.ops.adapt_datetimefield_value(timezone.now())
-    # An id that no entry has, since a list may not be empty.
-    besides = besides or (0,)
     these = places(books) or "NULL"
-    those = f"id <= %s AND id NOT IN ({places(besides)})"
     statement = (
-        f"SELECT {_COLUMNS} FROM webhook_wal WHERE {UNSETTLED_SQL} AND book = '' AND {those}"
+        f"SELECT {_COLUMNS} FROM webhook_wal WHERE {UNSETTLED_SQL} AND book = '' AND id <= %s"
         f" UNION ALL SELECT {_COLUMNS} FROM webhook_wal WHERE id IN (SELECT min(id)"
-        f" FROM webhook_wal WHERE {UNSETTLED_SQL} AND book IN ({these}) AND {those}"
+        f" FROM webhook_wal WHERE {UNSETTLED_SQL} AND book IN ({these}) AND id <= %s"
         " GROUP BY book) ORDER BY 1"
     )
-    bounds = [up_to, *besides]
     found = rows_as_json(
         statement,
         ("id", "name", "book", "claimed_by", "is_free"),
-        [now, *bounds, now, *books, *bounds],
+        [now, up_to, now, *books, up_to],
     )
     return [
         InLine(id, uuid.UUID(name), book, claimed_by == owner(), bool(is_free))

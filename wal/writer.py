@@ -70,9 +70,11 @@ class Writer:
         self._is_reminded = False
         threading.Thread(target=self._run, name="log-writer", daemon=True).start()
 
-    def submit(self, statement: Callable[[], T], *, durable: bool) -> Future[T]:
+    def submit(
+        self, statement: Callable[[], T], *, durable: bool, patience: float = 0.0
+    ) -> Future[T]:
         """Ask for a write; the future holds its result, or the database's exception."""
-        return self.submit_item(_one_by_one, statement, durable=durable)
+        return self.submit_item(_one_by_one, statement, durable=durable, patience=patience)
 
     def submit_item(
         self,

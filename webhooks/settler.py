@@ -15,7 +15,6 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
@@ -53,8 +52,6 @@ class Settler:
         self._arriving: SimpleQueue[Waiting | None] = SimpleQueue()
         self._is_stopping = False
         self._waiting: list[Waiting] = []
-        #: Entries that had their effect, as the log does not know yet.
-        self._being_marked: set[int] = set()
         #: Guards what is taken in hand against those who stop waiting for it.
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="settler", daemon=True)
@@ -79,7 +76,6 @@ class Settler:
         patience = 0.0
         while not self._is_stopping:
             self._take_in(patience)
-            # What has arrived with what became of those before it, by one commit.
             journal.commit()
             try:
                 has_settled = self._settle(self._ready()[:MOST_TOGETHER])
@@ -92,7 +88,7 @@ class Settler:
 
     def _take_in(self, patience: float) -> None:
         """Collect what has arrived, and wait for it where nothing else is to be done."""
-        if not self._waiting and not self._being_marked and self._arriving.empty():
+        if not self._waiting and self._arriving.empty():
             # Back to the pool meanwhile.
             connections["default"].close()
             connections["wal"].close_if_unusable_or_obsolete()
@@ -100,6 +96,9 @@ class Settler:
         elif patience:
             with suppress(Empty):
                 self._admit(self._arriving.get(timeout=patience))
+        # A transaction of many costs little more than one of few, so threads that bring more
+        # go first.
+        time.sleep(0)
         with suppress(Empty):
             while True:
                 self._admit(self._arriving.get_nowait())
@@ -121,7 +120,6 @@ class Settler:
         in_line = first_in_line(
             {first.book for first in firsts.values()} - {NO_BOOK},
             up_to=max((first.entry.pk for first in firsts.values()), default=0),
-            besides=tuple(self._being_marked),
         )
         ready: list[Waiting] = []
         free: dict[int, Waiting] = {}
@@ -188,26 +186,22 @@ class Settler:
         return bool(settled)
 
     def _mark(self, settled: list[tuple[Waiting, Outcome]]) -> None:
-        """Mark entries in the log and tell who waits for them; the settler itself goes on."""
+        """Mark entries in the log, and tell who waits for them."""
         if not settled:
             return
-        marks = [mark for waiting, outcome in settled for mark in _marks(waiting, outcome)]
-        ids = {mark.entry_id for mark in marks}
-        self._being_marked |= ids
         begun = time.perf_counter()
-
-        def tell(marked: Future[None]) -> None:
-            self._being_marked -= ids
-            metering.share(metering.settling, time.perf_counter() - begun, len(settled))
-            if marked.exception() is not None:
-                # The effects are there and no alert will be applied twice; replay marks them.
-                logger.warning("%d log entries could not be marked as settled", len(marks))
-            for waiting, outcome in settled:
-                with lines_about(waiting.entry, waiting.book):
-                    observe(outcome)
-                waiting.done.set_result(outcome)
-
-        journal.settle(marks).add_done_callback(tell)
+        marked = journal.settle(
+            [mark for waiting, outcome in settled for mark in _marks(waiting, outcome)]
+        )
+        journal.commit()
+        metering.share(metering.settling, time.perf_counter() - begun, len(settled))
+        if marked.exception() is not None:
+            # The effects are there and no alert will be applied twice; replay marks them.
+            logger.warning("%d log entries could not be marked as settled", len(settled))
+        for waiting, outcome in settled:
+            with lines_about(waiting.entry, waiting.book):
+                observe(outcome)
+            waiting.done.set_result(outcome)
 
     def _of_the_books_of(self, batch: list[Waiting]) -> list[Waiting]:
         """These entries and those that wait behind them, which cannot be applied either."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from wal import journal
 from wal.line import InLine, line
 from wal.models import Entry, EntryStatus
@@ -24,13 +22,11 @@ def is_held(entry: Entry) -> bool:
     return False
 
 
-def first_in_line(
-    books: set[str], *, up_to: int, besides: Collection[int] = ()
-) -> dict[str, InLine]:
-    """The first unsettled entry of each book, `besides` these."""
+def first_in_line(books: set[str], *, up_to: int) -> dict[str, InLine]:
+    """The first unsettled entry of each book."""
     found: dict[str, InLine] = {}
     unread = []
-    for each in line(books, up_to=up_to, besides=besides):
+    for each in line(books, up_to=up_to):
         book = each.book or books_read.get(each.correlation_id)
         if book is None:
             unread.append(each)
