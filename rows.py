@@ -8,35 +8,57 @@ figures). Everything else keeps to the ORM. PostgreSQL only, inside a transactio
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
 
 M = TypeVar("M", bound=models.Model)
 
 
-class Ask(Protocol):
-    """Sends a statement; its rows can be fetched once the answers are in."""
-
-    def __call__(self, statement: str, parameters: Sequence[object] = ()) -> psycopg.Cursor[Any]:
-        """The cursor to fetch from."""
+#: From this PostgreSQL on, a client that falls silent amid its statements is noticed.
+_NOTICES_SILENCE = (17,)
 
 
 @contextmanager
-def one_round_trip() -> Iterator[Ask]:
-    """Statements asked inside are sent together; each sees what those before it did.
+def transaction_in_few_trips() -> Iterator[None]:
+    """A transaction whose statements wait until one's answer is wanted, and then go together.
 
+    The last ones go with the COMMIT, so that what was asked may fail at the end. Inside, the
+    ORM can read and insert; how many rows a statement of its own changed it is not told.
     Raises what Django raises for the database's faults.
     """
     database = connections[DEFAULT_DB_ALIAS]
     database.ensure_connection()
-    with database.wrap_database_errors, database.connection.pipeline():
-        yield lambda statement, parameters=(): _execute(database, statement, parameters)
+    if database.in_atomic_block or database.get_database_version() < _NOTICES_SILENCE:
+        with transaction.atomic():
+            yield
+        return
+    with transaction.atomic(), database.wrap_database_errors:
+        # Otherwise psycopg sends a BEGIN of its own, and waits for its answer.
+        database.connection.autocommit = True
+        with database.connection.pipeline():
+            _execute(database, "BEGIN")
+            yield
+            # Django finds nothing left to commit.
+            _execute(database, "COMMIT")
+
+
+def ask(statement: str, parameters: Sequence[object] = ()) -> Callable[[], list[Any]]:
+    """Ask for rows; what is returned waits for them."""
+    database = connections[DEFAULT_DB_ALIAS]
+    with database.wrap_database_errors:
+        cursor = _execute(database, statement, parameters)
+
+    def answer() -> list[Any]:
+        with database.wrap_database_errors:
+            return cursor.fetchall()
+
+    return answer
 
 
 def as_json(model: type[models.Model]) -> str:
@@ -55,18 +77,27 @@ def from_json(model: type[M], row: Sequence[Any]) -> M:
 
 def insert(rows: Sequence[models.Model]) -> None:
     """Insert rows of one model, in their order; each gets its id."""
+    ask_to_insert(rows)()
+
+
+def ask_to_insert(rows: Sequence[models.Model]) -> Callable[[], None]:
+    """As `insert`, but each has its id only once what is returned has waited for it."""
     if not rows:
-        return
+        return lambda: None
     fields = _fields(type(rows[0]))
     for row in rows:
         for field in fields.stamped:
             field.pre_save(row, add=True)
-    database = connections[DEFAULT_DB_ALIAS]
-    with database.wrap_database_errors:
-        ids = _execute(database, fields.insertion, [_as_json(rows, fields.written)]).fetchall()
-    for row, (key,) in zip(rows, ids, strict=True):
-        row.pk = key
-        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+    ids = ask(fields.insertion, [_as_json(rows, fields.written)])
+
+    def take_ids() -> None:
+        if rows[0].pk is not None:
+            return  # It has waited before.
+        for row, (key,) in zip(rows, ids(), strict=True):
+            row.pk = key
+            row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+
+    return take_ids
 
 
 def update(rows: Sequence[models.Model], names: tuple[str, ...]) -> None:
@@ -75,9 +106,7 @@ def update(rows: Sequence[models.Model], names: tuple[str, ...]) -> None:
         return
     fields = _fields(type(rows[0]))
     written = {"id": "id"} | {fields.columns[fields.names.index(name)]: name for name in names}
-    database = connections[DEFAULT_DB_ALIAS]
-    with database.wrap_database_errors:
-        _execute(database, _change(type(rows[0]), names), [_as_json(rows, written)])
+    ask(_change(type(rows[0]), names), [_as_json(rows, written)])
 
 
 class _Fields:
@@ -137,7 +166,9 @@ def _as_text(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _execute(database: Any, statement: str, parameters: Sequence[object]) -> psycopg.Cursor[Any]:
+def _execute(
+    database: Any, statement: str, parameters: Sequence[object] = ()
+) -> psycopg.Cursor[Any]:
     cursor: psycopg.Cursor[Any] = psycopg.Cursor(database.connection)
     # Parsed and planned once a connection.
     cursor.execute(statement.encode(), parameters, prepare=True)

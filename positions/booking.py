@@ -7,7 +7,7 @@ nothing here commits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -92,8 +92,11 @@ def write_trades(bookings: Sequence[Booking]) -> None:
     rows.insert([trade for booking in bookings for trade in booking.trades])
 
 
-def write_lots(bookings: Sequence[tuple[Booking, int]]) -> None:
-    """Write the lots of these orders, each with its alert (`webhook_logs.id`)."""
+def write_lots(bookings: Sequence[tuple[Booking, int]]) -> Callable[[], None]:
+    """Write the lots of these orders, each with its alert (`webhook_logs.id`).
+
+    New ones have their ids only once what is returned has waited for them.
+    """
     whole: list[Lot] = []
     parts: list[Lot] = []
     rests: list[Lot] = []
@@ -109,7 +112,7 @@ def write_lots(bookings: Sequence[tuple[Booking, int]]) -> None:
             opened.append(booking.opened)
     rows.update(whole, ("status", "exit_webhook_log_id", "trade_id"))
     rows.update(rests, ("quantity", "entry_commission"))
-    rows.insert(parts + opened)
+    return rows.ask_to_insert(parts + opened)
 
 
 def lot_of(opening: Opening, fill: Fill, commission: Decimal) -> Lot:

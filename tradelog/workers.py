@@ -124,9 +124,11 @@ class _SharedSocketServer(MPServer):
     def _drop_shared_socket(self) -> None:
         self._shd = None
 
-    def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:
+    def _spawn_worker(  # type: ignore[override]  # As its own subclass has it.
+        self, idx: int, target: Any, callback_loader: Any
+    ) -> Any:
         loader = partial(callback_loader, cores=_cores_of(idx))
-        return super()._spawn_worker(idx, target, loader)  # type: ignore[no-untyped-call]
+        return super()._spawn_worker(idx, target, loader)
 
     def _respawn_workers(
         self, workers: Sequence[int], spawn_target: Any, target_loader: Any, delay: float = 0

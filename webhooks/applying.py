@@ -6,15 +6,16 @@ and may be done again at any time: an entry that has its row is not applied twic
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection
 from django.utils import timezone
 
+import rows
 from faults import Fault, NoOpenPosition, ProcessingError, StrategyDisabled, StrategyNotAllowed
 from positions.booking import Booking, as_netted, booking_of, write_lots, write_trades
 from positions.models import Lot
@@ -93,33 +94,38 @@ def apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
         return _apply(wanted)
 
 
-@transaction.atomic
 def _apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
-    standing = look(
-        [each.reading.book for each in wanted if each.signal],
-        [each.entry.correlation_id for each in wanted],
-        [each.key for each in wanted],
-        with_refused=any(each.signal is None or not each.is_allowed for each in wanted),
-        statement_seconds=STATEMENT_SECONDS,
-    )
-    strategies = _strategies(wanted, standing)
     outcomes: dict[int, Outcome | None] = {}
     effects: dict[int, _Effect] = {}
-    for place, each in enumerate(wanted):
-        if each.signal is not None and each.reading.book not in standing.held:
-            outcomes[place] = None
-            continue
-        known = _known(each, standing)
-        if known is not None and (found := _recorded(each, known, standing)) is not None:
-            outcomes[place] = found
-            continue
-        if isinstance(each.reading.fault, ProcessingError):
-            raise each.reading.fault
-        effects[place] = _effect(each, known, strategies, standing)
-    _write(list(effects.values()), standing.ends)
+    released: dict[int, list[_Effect]] = {}
+    with rows.transaction_in_few_trips():
+        standing = look(
+            [each.reading.book for each in wanted if each.signal],
+            [each.entry.correlation_id for each in wanted],
+            [each.key for each in wanted],
+            with_refused=any(each.signal is None or not each.is_allowed for each in wanted),
+            statement_seconds=STATEMENT_SECONDS,
+        )
+        strategies = _strategies(wanted, standing)
+        for place, each in enumerate(wanted):
+            if each.signal is not None and each.reading.book not in standing.held:
+                outcomes[place] = None
+                continue
+            known = _known(each, standing)
+            if known is not None and (found := _recorded(each, known, standing)) is not None:
+                outcomes[place] = found
+                continue
+            if isinstance(each.reading.fault, ProcessingError):
+                raise each.reading.fault
+            effects[place] = _effect(each, known, strategies, standing)
+        take_ids = _write(list(effects.values()), standing.ends)
+        if standing.parked:
+            take_ids()
+            for place, effect in effects.items():
+                released[place] = _release_parked(wanted[place], effect, strategies, standing)
+    take_ids()
     for place, effect in effects.items():
-        released = _release_parked(wanted[place], effect, strategies, standing)
-        outcomes[place] = _outcome(effect, released)
+        outcomes[place] = _outcome(effect, released.get(place, []))
     return [outcomes[place] for place in range(len(wanted))]
 
 
@@ -133,9 +139,12 @@ def _strategies(wanted: Sequence[Wanted], standing: Standing) -> dict[str, Strat
     """The strategies the entries speak of, by name; new ones are made."""
     strategies = dict(standing.strategies)
     named = {each.signal.strategy for each in wanted if each.signal and each.is_allowed}
-    # In one order everywhere, so that nobody waits in a circle.
-    for name in sorted(named - strategies.keys()):
-        strategies[name], _ = Strategy.objects.get_or_create(name=name)
+    if new := named - strategies.keys():
+        # In one order everywhere, so that nobody waits in a circle. Somebody else may have
+        # made one meanwhile.
+        made = [Strategy(name=name) for name in sorted(new)]
+        Strategy.objects.bulk_create(made, ignore_conflicts=True)
+        strategies |= {each.name: each for each in Strategy.objects.filter(name__in=new)}
     return strategies
 
 
@@ -233,14 +242,15 @@ def _refused(log: WebhookLog, fault: Fault, *, may_wait: bool) -> WebhookLog:
     return log
 
 
-def _write(effects: Sequence[_Effect], ends: Mapping[str, trail.End]) -> None:
+def _write(effects: Sequence[_Effect], ends: Mapping[str, trail.End]) -> Callable[[], None]:
+    """Write what alerts do; new lots have their ids once what is returned has waited for them."""
     booked = [(effect.booking, effect.log) for effect in effects if effect.booking]
     write_trades([booking for booking, _ in booked])
     for booking, log in booked:
         if booking.trades:
             log.trade = booking.trades[0]
     trail.record([effect.log for effect in effects], ends)
-    write_lots([(booking, log.pk) for booking, log in booked])
+    return write_lots([(booking, log.pk) for booking, log in booked])
 
 
 def _outcome(effect: _Effect, released: Sequence[_Effect]) -> Outcome:
@@ -273,7 +283,7 @@ def _release_parked(
         except NoOpenPosition:
             continue  # It closes the other side, or another exit was first.
         assert freed.booking is not None
-        _write([freed], {})
+        _write([freed], {})()
         lots = freed.booking.open_after(lots)
         released.append(freed)
     return released

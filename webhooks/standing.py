@@ -1,4 +1,4 @@
-"""What the main database holds of the books at hand, read in one round trip."""
+"""What the main database holds of the books at hand, read at once."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-import psycopg
 from django.db import connection
 
 import rows
@@ -115,16 +114,17 @@ def look(
     )
     # Each statement sees what was committed before it began, so what is read after the
     # locks is what their last holders left.
-    with rows.one_round_trip() as ask:
-        chosen = _PLANS | _limits(statement_seconds)
-        told = [part for setting in chosen.items() for part in setting]
-        settings = ", ".join(["set_config(%s, %s, true)"] * len(chosen))
-        locked = ask(f"SELECT {_HELD}, {settings}", [json.dumps(list(books)), *told])
-        if with_refused:
-            # No book's lock orders these. Nobody who holds it waits for a book.
-            ask(_WAIT, [_REFUSED])
-        holds = ask(_HOLDS, list(map(json.dumps, asked)))
-    found = json.loads(_first(holds), parse_float=Decimal)
+    chosen = _PLANS | _limits(statement_seconds)
+    told = [part for setting in chosen.items() for part in setting]
+    settings = ", ".join(["set_config(%s, %s, true)"] * len(chosen))
+    locked = rows.ask(f"SELECT {_HELD}, {settings}", [json.dumps(list(books)), *told])
+    if with_refused:
+        # No book's lock orders these. Nobody who holds it waits for a book.
+        rows.ask(_WAIT, [_REFUSED])
+    holds = rows.ask(_HOLDS, list(map(json.dumps, asked)))
+    [(standing,)] = holds()
+    [(held, *_)] = locked()
+    found = json.loads(standing, parse_float=Decimal)
     strategies = [rows.from_json(Strategy, row) for row in found["strategies"] or ()]
     names = {strategy.pk: strategy.name for strategy in strategies}
     lots: dict[str, list[Lot]] = {}
@@ -136,7 +136,7 @@ def look(
     for log in _alerts(found["parked"]):
         parked.setdefault(book_name(log.strategy, log.symbol), []).append(log)
     return Standing(
-        held=frozenset(_first(locked)),
+        held=frozenset(held),
         alerts={log.correlation_id: log for log in known},
         keys={log.idempotency_key: log for log in known},
         strategies={strategy.name: strategy for strategy in strategies},
@@ -149,12 +149,6 @@ def look(
 def _alerts(ids: list[int] | None) -> list[WebhookLog]:
     # Seldom any, so they are asked for apart.
     return list(WebhookLog.objects.filter(pk__in=ids).order_by("id")) if ids else []
-
-
-def _first(cursor: psycopg.Cursor[Any]) -> Any:
-    row = cursor.fetchone()
-    assert row is not None
-    return row[0]
 
 
 def _limits(seconds: float) -> dict[str, str]:
