@@ -68,6 +68,12 @@ def chosen(choice: Choice) -> Iterator[Entry]:
     return islice(chain.from_iterable(map(journal.walk, _queries(choice))), choice.limit)
 
 
+def how_many(choice: Choice) -> int:
+    """The number of entries that `chosen` gives, without reading them."""
+    found = sum(query.count() for query in _queries(choice))
+    return found if choice.limit is None else min(found, choice.limit)
+
+
 def _queries(choice: Choice) -> list[QuerySet[Entry]]:
     if choice.entry_id is not None:
         return [Entry.objects.filter(pk=choice.entry_id)]

@@ -36,7 +36,9 @@ _WAIT: Final = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 #: that was empty then would be read as a whole for as long as nobody analyzes it.
 _PLANS: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 
-#: All of it as one value of JSON: a statement costs more than what it finds.
+#: All of it as one value of JSON: a statement costs more than what it finds. Each book's rows
+#: are looked up for it alone (that is what OFFSET 0 is for): a plan that was made while the
+#: tables were empty would go through all open lots for each book.
 _HOLDS: Final = f"""
 WITH book AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%s) AS book(name varchar, symbol varchar)
@@ -53,9 +55,12 @@ SELECT json_build_object(
     ),
     'lots', (
         SELECT json_agg({rows.as_json(Lot)} ORDER BY open_positions.id)
-        FROM book JOIN strategies ON strategies.name = book.name
-        JOIN open_positions ON open_positions.strategy_id = strategies.id
-            AND open_positions.symbol = book.symbol AND open_positions.status = 'open'
+        FROM book CROSS JOIN LATERAL (
+            SELECT id FROM strategies WHERE name = book.name OFFSET 0
+        ) AS its CROSS JOIN LATERAL (
+            SELECT * FROM open_positions
+            WHERE strategy_id = its.id AND symbol = book.symbol AND status = 'open' OFFSET 0
+        ) AS open_positions
     ),
     'ends', (
         SELECT json_agg(json_build_array(named, place, link))
@@ -64,9 +69,10 @@ SELECT json_build_object(
         ) AS last
     ),
     'parked', (
-        SELECT json_agg(webhook_logs.id) FROM book JOIN webhook_logs
-        ON webhook_logs.strategy = book.name AND webhook_logs.symbol = book.symbol
-            AND webhook_logs.status = 'parked'
+        SELECT json_agg(waiting.id) FROM book CROSS JOIN LATERAL (
+            SELECT id FROM webhook_logs
+            WHERE strategy = book.name AND symbol = book.symbol AND status = 'parked' OFFSET 0
+        ) AS waiting
     )
 )::text
 """

@@ -14,6 +14,7 @@ from tests.factories import StrategyFactory
 from trades.models import Strategy
 from wal.models import Entry
 from webhooks.models import WebhookLog
+from webhooks.replay import Choice, chosen, how_many
 
 
 def run(*arguments: str) -> str:
@@ -49,6 +50,16 @@ def test_dry_run_shows_and_changes_nothing(left_over: list[Entry]) -> None:
     assert "3 entries would be replayed." in shown
     assert not WebhookLog.objects.exists()
     assert set(Entry.objects.values_list("status", flat=True)) == {"pending"}
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [Choice(), Choice(limit=1), Choice(limit=9), Choice(failed=True)],
+    ids=str,
+)
+def test_the_bar_knows_how_many_there_are(left_over: list[Entry], choice: Choice) -> None:
+    Entry.objects.filter(pk=left_over[0].pk).update(status="failed", settled_at=timezone.now())
+    assert how_many(choice) == len(list(chosen(choice)))
 
 
 def test_one_entry(left_over: list[Entry]) -> None:

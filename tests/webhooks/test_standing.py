@@ -8,6 +8,7 @@ import pytest
 from django.db import connection, transaction
 
 from tests.alerts import Poster
+from tests.factories import LotFactory
 from webhooks.standing import Standing, look
 
 pytestmark = pytest.mark.usefixtures("databases")
@@ -66,3 +67,30 @@ def test_what_a_book_holds(post: Poster) -> None:
         "_state": None
     }
     assert standing.ends.keys() == {BOOK}
+
+
+def test_only_the_books_asked_for_are_read(databases: None) -> None:
+    """Not all open lots once for each of them, whatever the plan was made for."""
+    for _ in range(8):
+        look_at(BOOK)
+    for number in range(40):
+        LotFactory(strategy__name=f"S{number}")
+    asked = [f"S{number}\x1fBINANCE:BTCUSDT" for number in range(4)]
+    before = read_by_index()
+    standing = look_at(*asked)
+    after = read_by_index()
+    assert standing.lots.keys() == set(asked)
+    assert after["open_positions"] - before["open_positions"] == len(asked)
+    # Once by all of their names, and once for the lots of each.
+    assert after["strategies"] - before["strategies"] <= 2 * len(asked)
+
+
+def read_by_index() -> dict[str, int]:
+    """How many rows of each table were, on this connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute(
+            "SELECT relname, idx_tup_fetch FROM pg_stat_user_tables"
+            " WHERE relname IN ('strategies', 'open_positions')"
+        )
+        return dict(cursor.fetchall())

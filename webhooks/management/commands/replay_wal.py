@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from wal import journal
 from wal.models import Entry
-from webhooks.replay import Choice, Replayed, chosen, replay
+from webhooks.replay import Choice, Replayed, chosen, how_many, replay
 
 
 class Command(BaseCommand):
@@ -91,12 +91,13 @@ class Command(BaseCommand):
     def _replay(self, choice: Choice) -> int:
         """Replay once; tell how many entries want attention."""
         done = trouble = 0
+        # Plain lines in a pipe, a bar on a terminal.
+        has_bar = sys.stderr.isatty() and not choice.only_free
         progress = tqdm(
             replay(choice),
-            total=None if choice.only_free else sum(1 for _ in chosen(choice)),
+            total=how_many(choice) if has_bar else None,
             unit=" entries",
-            # Plain lines in a pipe, a bar on a terminal.
-            disable=choice.only_free or not sys.stderr.isatty(),
+            disable=not has_bar,
         )
         for replayed in progress:
             done += 1
