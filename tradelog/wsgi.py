@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -13,6 +12,8 @@ from django.core.handlers.wsgi import WSGIRequest, get_script_name
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpResponse
 from django.urls import set_script_prefix
+
+import garbage
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradelog.settings")
 
@@ -64,11 +65,7 @@ from webhooks.draining import start_draining  # noqa: E402
 from webhooks.mail.following import start_reading_mail  # noqa: E402
 from webhooks.settler import stop_settling  # noqa: E402
 
-# What is loaded by now stays: collections need not walk through it each time. What an alert
-# makes is gone with it, without one (docs/performance.md has the figure).
-gc.collect()
-gc.freeze()
-gc.set_threshold(50_000, 20, 20)
+garbage.collect_seldom()
 
 _stop_draining = start_draining()
 _stop_reading_mail = start_reading_mail() if settings.MAILBOX_URL else None

@@ -96,9 +96,10 @@ class Settler:
         elif patience:
             with suppress(Empty):
                 self._admit(self._arriving.get(timeout=patience))
-        # A transaction of many costs little more than one of few, so threads that bring more
-        # go first.
-        time.sleep(0)
+        if len(self._waiting) + self._arriving.qsize() < MOST_TOGETHER:
+            # A transaction of many costs little more than one of few, so threads that bring
+            # more go first.
+            time.sleep(0)
         with suppress(Empty):
             while True:
                 self._admit(self._arriving.get_nowait())

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from tqdm import tqdm
 
+import garbage
 from wal import journal
 from wal.models import Entry
 from webhooks.replay import Choice, Replayed, chosen, how_many, replay
@@ -44,6 +45,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--follow", action="store_true", help="go on, once a second, until interrupted"
         )
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        # The process is this command's alone, and may have much to do.
+        garbage.collect_seldom()
+        super().run_from_argv(argv)
 
     def handle(self, *args: Any, **options: Any) -> None:
         choice = Choice(
