@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import time
-import uuid
 from contextlib import closing
+
+from uuid_utils.compat import uuid7
 
 from benchmarks.alerts import in_turn
 from benchmarks.installation import SYMBOL, Installation
@@ -35,7 +36,7 @@ def replay_rate(installation: Installation, *, entries: int, books: int) -> floa
 
 def _leave_unsettled(installation: Installation, entries: int, books: int) -> None:
     rows = (
-        (uuid.uuid4().hex, body, _ENVELOPE, f"Strategy {number % books}\x1f{SYMBOL}")
+        (uuid7().hex, body, _ENVELOPE, f"Strategy {number % books}\x1f{SYMBOL}")
         for number, body in enumerate(in_turn(entries, books=books))
     )
     with closing(sqlite3.connect(installation.folder / "wal.sqlite3")) as log, log:

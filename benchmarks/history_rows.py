@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-#: The alert's name from its id, the same in both databases, and all over the index.
-_UUID = (
-    "(lpad(to_hex({id} * 2654435761 & 4294967295), 8, '0') || lpad(to_hex({id}), 24, '0'))::uuid"
-)
+#: The alert's name from its id, the same in both databases, and in its order as the service's
+#: own are; before any that the service gives.
+_UUID = "('01' || lpad(to_hex({id}), 30, '0'))::uuid"
 
 _LOGS = """
 INSERT INTO webhook_logs (
@@ -119,7 +118,7 @@ WITH RECURSIVE numbers(n) AS (
 INSERT INTO webhook_wal (
     id, correlation_id, body, envelope, book, status, attempts, last_error, received_at,
     settled_at, webhook_log_id, claimed_by)
-SELECT n, printf('%08x%024x', n * 2654435761 & 4294967295, n),
+SELECT n, printf('01%030x', n),
     CAST(printf('{"strategy":"%s","ticker":"%s","action":"buy","contracts":"1","time":"%s",'
         || '"comment":"crossover of two averages"}', name, :symbol, at) AS BLOB),
     '{"token": "bench", "address": "127.0.0.1", "strategies": [], "given_key": ""}',

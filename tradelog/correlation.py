@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import uuid
 from typing import Any
 
 import structlog
 from django.http import HttpRequest, HttpResponse
 from django_structlog.middlewares import RequestMiddleware
+from uuid_utils.compat import uuid7
 
 #: A token in a path, also one that is not valid: it may be yesterday's.
 _TOKEN = re.compile(r"(?<=/webhook/)[^/?]+", re.IGNORECASE)
@@ -21,7 +21,8 @@ class CorrelationMiddleware(RequestMiddleware):
     """
 
     def prepare(self, request: HttpRequest) -> None:
-        request.correlation_id = uuid.uuid4()  # type: ignore[attr-defined]
+        # One that begins with the time: a random one would be inserted all over the indexes.
+        request.correlation_id = uuid7()  # type: ignore[attr-defined]
         structlog.contextvars.clear_contextvars()
         super().prepare(request)
         # Instead of the library's own.

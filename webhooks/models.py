@@ -26,7 +26,8 @@ class WebhookLog(models.Model):
     #: replaced; this never does, so it tells whether an entry was applied before.
     correlation_id = models.UUIDField(unique=True)
     wal_id = models.BigIntegerField(db_index=True)
-    idempotency_key = models.CharField(max_length=300, unique=True)
+    # In the order of its bytes, so that its one index finds the beginnings of keys as well.
+    idempotency_key = models.CharField(max_length=300, unique=True, db_collation="C")
     status = models.CharField(max_length=9, choices=LogStatus.choices)
     error_code = models.CharField(max_length=40, default="", blank=True)
     error_message = models.TextField(default="", blank=True)

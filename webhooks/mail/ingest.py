@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +12,7 @@ from itertools import islice
 from django.conf import settings
 from django.db import Error
 from django.utils import timezone
+from uuid_utils.compat import uuid7
 
 from faults import DatabaseUnavailable, Queued
 from webhooks.credentials import Token
@@ -132,7 +132,7 @@ def _take(mail: Waiting, letter: Letter, account: Account) -> Ingested:
         via_mail=True,
     )
     try:
-        outcome = receive(delivery, correlation_id=uuid.uuid4(), received_at=letter.sent_at)
+        outcome = receive(delivery, correlation_id=uuid7(), received_at=letter.sent_at)
     except Queued as queued:
         told = f"entry {queued.ids['wal_id']} of the log: {queued}"
         return Ingested(mail, Became.TAKEN, told, needs_attention=True)
