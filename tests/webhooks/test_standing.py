@@ -94,3 +94,21 @@ def read_by_index() -> dict[str, int]:
             " WHERE relname IN ('strategies', 'open_positions')"
         )
         return dict(cursor.fetchall())
+
+
+def test_one_index_finds_keys_and_their_beginnings(databases: None) -> None:
+    """Keys are random: each further index is written to at another place by every alert."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT indexname FROM pg_indexes WHERE indexdef LIKE '%%idempotency_key%%'")
+        [(name,)] = cursor.fetchall()
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        for condition in ("= 'key'", "LIKE 'key@%%'"):
+            cursor.execute(f"EXPLAIN SELECT id FROM webhook_logs WHERE idempotency_key {condition}")
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+            assert name in plan and "Index Cond" in plan, plan
+
+
+def test_alerts_are_named_in_the_order_they_came(post: Poster) -> None:
+    """Random names would be inserted all over the indexes of both databases."""
+    names = [post(order_id=f"order {number}")["correlation_id"] for number in range(20)]
+    assert names == sorted(names)
