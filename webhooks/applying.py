@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from django.conf import settings
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 from django.utils import timezone
 
 import rows
@@ -127,12 +127,6 @@ def _apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
     for place, effect in effects.items():
         outcomes[place] = _outcome(effect, released.get(place, []))
     return [outcomes[place] for place in range(len(wanted))]
-
-
-def lock_book(book: str) -> None:
-    """Wait for a book, so that nothing of it is applied meanwhile; freed at commit."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [book])
 
 
 def _strategies(wanted: Sequence[Wanted], standing: Standing) -> dict[str, Strategy]:

@@ -14,11 +14,11 @@ from positions.held import held_in
 from positions.matching import compare
 from positions.models import Lot, Reconciliation
 from trades.models import Strategy, Trade
-from webhooks.applying import lock_book
 from webhooks.effect_order import moving_alerts
 from webhooks.expectation import EFFECT_COLUMNS, ExpectedAlert, NotDerivable, derive
 from webhooks.models import WebhookLog
 from webhooks.signal import book_name
+from webhooks.standing import lock_book
 from webhooks.trail import reseal
 
 Rows = dict[str, list[dict[str, object]]]

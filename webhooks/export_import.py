@@ -8,9 +8,9 @@ from django.db import transaction
 from trades.exports.exported import Export
 from trades.imports import Source, import_trades
 from trades.models import ImportBatch
-from webhooks.applying import lock_book
 from webhooks.export_comparison import Choice, Comparison, NotComparable, compare_in, setting_of
 from webhooks.signal import book_name
+from webhooks.standing import lock_book
 
 
 @transaction.atomic

@@ -152,6 +152,12 @@ def look(
     )
 
 
+def lock_book(book: str) -> None:
+    """Wait for a book, so that nothing of it is applied meanwhile; freed at commit."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WAIT, [book])
+
+
 def _alerts(ids: list[int] | None) -> list[WebhookLog]:
     # Seldom any, so they are asked for apart.
     return list(WebhookLog.objects.filter(pk__in=ids).order_by("id")) if ids else []
