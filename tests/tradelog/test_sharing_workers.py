@@ -36,6 +36,7 @@ def test_a_replacement_keeps_to_the_core_of_the_worker_before(workers: Workers) 
     before = workers.both()
     victim = min(before)
     core = psutil.Process(victim).cpu_affinity()
+    assert len(core) == 1
     psutil.Process(victim).kill()
     (replacement,) = workers.both() - before
     assert psutil.Process(replacement).cpu_affinity() == core
