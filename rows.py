@@ -20,8 +20,13 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transac
 M = TypeVar("M", bound=models.Model)
 
 
-#: From this PostgreSQL on, a client that falls silent amid its statements is noticed.
-_NOTICES_SILENCE = (17,)
+def notices_silence() -> bool:
+    """Whether PostgreSQL notices a client that falls silent amid statements that go together.
+
+    Until it is told that they are complete, it counts the client as busy and not as idle; only
+    `transaction_timeout`, since PostgreSQL 17, ends that.
+    """
+    return connection.get_database_version() >= (17,)
 
 
 @contextmanager
@@ -34,7 +39,7 @@ def transaction_in_few_trips() -> Iterator[None]:
     """
     database = connections[DEFAULT_DB_ALIAS]
     database.ensure_connection()
-    if database.in_atomic_block or database.get_database_version() < _NOTICES_SILENCE:
+    if database.in_atomic_block or not notices_silence():
         with transaction.atomic():
             yield
         return

@@ -190,15 +190,14 @@ class Settler:
         """Mark entries in the log, and tell who waits for them."""
         if not settled:
             return
+        marks = [mark for waiting, outcome in settled for mark in _marks(waiting, outcome)]
         begun = time.perf_counter()
-        marked = journal.settle(
-            [mark for waiting, outcome in settled for mark in _marks(waiting, outcome)]
-        )
+        marked = journal.settle(marks)
         journal.commit()
         metering.share(metering.settling, time.perf_counter() - begun, len(settled))
         if marked.exception() is not None:
             # The effects are there and no alert will be applied twice; replay marks them.
-            logger.warning("%d log entries could not be marked as settled", len(settled))
+            logger.warning("%d log entries could not be marked as settled", len(marks))
         for waiting, outcome in settled:
             with lines_about(waiting.entry, waiting.book):
                 observe(outcome)

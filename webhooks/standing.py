@@ -171,7 +171,6 @@ def _limits(seconds: float) -> dict[str, str]:
         "statement_timeout": seconds,
         "idle_in_transaction_session_timeout": seconds,
     }
-    if connection.get_database_version() >= (17,):
-        # What comes of idling after a pipeline is not noticed: its last message is no query.
+    if rows.notices_silence():
         limits["transaction_timeout"] = seconds / STATEMENT_SHARE
     return {name: f"{most * 1000:.0f}ms" for name, most in limits.items()}
