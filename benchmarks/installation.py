@@ -6,7 +6,6 @@ import os
 import platform
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -150,10 +149,3 @@ def machine() -> dict[str, object]:
         # Of others too: on a busy machine every figure is too low.
         "load_average_before": round(psutil.getloadavg()[0], 2),
     }
-
-
-def free_port() -> int:
-    """A port of loopback nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

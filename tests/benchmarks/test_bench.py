@@ -15,7 +15,7 @@ import pytest
 from benchmarks.alerts import in_turn
 from benchmarks.burst import largest, send_at_once
 from benchmarks.installation import ROOT, Installation
-from benchmarks.load import HOW_TO_INSTALL, Load
+from benchmarks.load import HOW_TO_INSTALL, Load, NoLoad
 from benchmarks.measured import Dishonest, measure_server
 from benchmarks.meters import count_rows
 from benchmarks.served import QUEUE, TRADELOG, running
@@ -67,9 +67,19 @@ def test_who_answers_for_what_is_not_written_is_found_out(installation: Installa
     pretender = replace(QUEUE, is_honest=True)
     with running(pretender, installation) as now:
         load = Load(books=16)
+        with pytest.raises(NoLoad, match="404"):  # Warmed up with nothing but refusals.
+            load.warm_up(f"{now.url}nobody/", clients=1)
         with pytest.raises(Dishonest, match="neither in its tables nor in its log"):
             measure_server(installation, pretender, now, load, clients=16, seconds=2)
         now.kill()
+
+
+def test_what_a_server_printed_is_told_with_what_went_wrong(installation: Installation) -> None:
+    elsewhere = replace(TRADELOG, command=lambda port: ("manage.py", "serve", "--port=none"))
+    with pytest.raises(RuntimeError) as told, running(elsewhere, installation):
+        pass
+    (note,) = told.value.__notes__
+    assert "ended with 2" in note and "'none' is no port" in note
 
 
 def test_a_burst_is_answered_and_written(installation: Installation) -> None:

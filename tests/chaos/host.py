@@ -14,9 +14,9 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.ports import free_port
 from tests.chaos.logs import WriteAheadLog
 from tests.processes import kill_all
-from tests.server import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -19,7 +19,8 @@ from types import TracebackType
 
 import pytest
 
-from tests.server import ROOT, free_port
+from benchmarks.ports import free_port
+from tests.server import ROOT
 
 NAME = "trades.example.com"
 #: Where the examples expect tradelog.

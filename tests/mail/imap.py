@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from imapclient import IMAPClient
 
-from tests.server import free_port
+from benchmarks.ports import free_port
 
 USER = "trader"
 #: With what must be escaped in a URL, and in IMAP.

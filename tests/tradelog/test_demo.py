@@ -7,9 +7,10 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from benchmarks.ports import free_port
 from positions.models import Lot
 from tests.environment import TOKEN
-from tests.server import Server, free_port
+from tests.server import Server
 from tradelog import session
 from trades.models import Trade
 from webhooks.models import WebhookLog

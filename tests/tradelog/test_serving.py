@@ -21,9 +21,9 @@ from urllib.error import URLError
 import psutil
 import pytest
 
+from benchmarks.ports import free_port
 from tests.environment import TOKEN
 from tests.processes import kill_all, suspend
-from tests.server import free_port
 from tradelog.embedded import Cluster
 from tradelog.serving import CannotServe, listen, sole_server
 
