@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Min
 
 from wal import journal
-from wal.models import UNSETTLED, Entry, EntryStatus, Refusal
+from wal.models import UNSETTLED, EntryStatus, Refusal
 from wal.writer import ALIAS
 
 
@@ -64,11 +64,10 @@ class Backlog:
 
 def waiting() -> tuple[Waiting, ...]:
     """What waits now, by state; raises what the log's database raises."""
-    parked = Entry.objects.using(ALIAS).filter(status=EntryStatus.PARKED)
     found = {
         row["status"]: row
         # Two queries, since each has an index that holds its states alone.
-        for entries in (journal.unsettled(), parked)
+        for entries in (journal.unsettled(), journal.having(EntryStatus.PARKED))
         for row in entries.values("status")
         .annotate(entries=Count("id"), oldest=Min("received_at"))
         .order_by()
@@ -89,12 +88,11 @@ def backlog(*, since: datetime, until: datetime) -> Backlog:
     `since` and `until` bound what was received when; what waits now is counted whatever
     its age.
     """
-    entries = Entry.objects.using(ALIAS)
     received = {"received_at__gte": since, "received_at__lt": until}
     return Backlog(
         waiting=waiting(),
-        failed=entries.filter(status=EntryStatus.FAILED, **received).count(),
-        duplicates=entries.filter(status=EntryStatus.DUPLICATE, **received).count(),
+        failed=journal.having(EntryStatus.FAILED).filter(**received).count(),
+        duplicates=journal.having(EntryStatus.DUPLICATE).filter(**received).count(),
         refused=Refusal.objects.using(ALIAS)
         .filter(refused_at__gte=since, refused_at__lt=until)
         .count(),

@@ -42,7 +42,12 @@ SOON = 0.01
 #: As the index of unsettled entries is written: by parameters SQLite does not see that a
 #: query is about its rows, and reads the whole log.
 UNSETTLED_SQL = "status IN ({})".format(", ".join(f"'{status}'" for status in UNSETTLED))
-_IS_UNSETTLED = RawSQL(UNSETTLED_SQL, (), output_field=BooleanField())
+
+#: The states whose entries an index holds, and how it finds them.
+INDEXED = {status: f"{UNSETTLED_SQL} AND status = '{status}'" for status in UNSETTLED} | {
+    status: f"status = '{status}'"
+    for status in (EntryStatus.PARKED, EntryStatus.FAILED, EntryStatus.DUPLICATE)
+}
 
 _HERE = f"{socket.gethostname()[:32]}/{uuid.uuid4().hex[:12]}"
 
@@ -147,8 +152,8 @@ def release_own() -> None:
     """Give back whatever this process still holds; it is about to end."""
     _write(
         lambda: (
-            Entry.objects.using(ALIAS)
-            .filter(status=EntryStatus.PROCESSING, claimed_by=owner())
+            having(EntryStatus.PROCESSING)
+            .filter(claimed_by=owner())
             .update(status=EntryStatus.PENDING, claimed_by="", claimed_until=None)
         )
     )
@@ -160,12 +165,21 @@ def check_writable() -> None:
     _write(lambda: Entry.objects.using(ALIAS).filter(pk=0).update(attempts=F("attempts")))
 
 
+def having(status: EntryStatus) -> QuerySet[Entry]:
+    """Entries of a state that is `INDEXED`, in no order.
+
+    In the order of ids, SQLite would read the whole log in that order rather than look up
+    the few and sort them.
+    """
+    return _found_by(INDEXED[status])
+
+
 def unsettled(book: str | None = None, *, up_to: int | None = None) -> QuerySet[Entry]:
-    """Entries that still want their effect, oldest first.
+    """Entries that still want their effect, in no order.
 
     With a book: that book's, and those nobody has read yet, which may be its too.
     """
-    entries = Entry.objects.using(ALIAS).filter(_IS_UNSETTLED).order_by("id")
+    entries = _found_by(UNSETTLED_SQL)
     if book is not None:
         entries = entries.filter(book__in=("", book))
     if up_to is not None:
@@ -173,25 +187,25 @@ def unsettled(book: str | None = None, *, up_to: int | None = None) -> QuerySet[
     return entries
 
 
-def walk(entries: QuerySet[Entry], *, step: int = 100) -> Iterator[Entry]:
-    """The entries in the order of their ids, read a step at a time.
-
-    Between steps nothing stays open: a cursor held over many entries would keep
-    SQLite showing this thread the log as it was when it began, claims included.
-    """
-    last = 0
-    while found := list(entries.filter(pk__gt=last).order_by("id")[:step]):
-        yield from found
-        last = found[-1].pk
-
-
 def parked(*, received_before: datetime) -> QuerySet[Entry]:
-    """Exits that have waited for their entry since before that time, oldest first."""
-    return (
-        Entry.objects.using(ALIAS)
-        .filter(status=EntryStatus.PARKED, received_at__lt=received_before)
-        .order_by("id")
-    )
+    """Exits that have waited for their entry since before that time, in no order."""
+    return having(EntryStatus.PARKED).filter(received_at__lt=received_before)
+
+
+def walk(entries: QuerySet[Entry], *, step: int = 100) -> Iterator[Entry]:
+    """The entries there are now, in the order of their ids, read a step at a time.
+
+    What is no longer one of them when its step is read is left out. Between steps nothing
+    stays open: a cursor held over many entries would keep SQLite showing this thread the log
+    as it was when it began, claims included.
+    """
+    ids = sorted(entries.order_by().values_list("pk", flat=True))
+    for first in range(0, len(ids), step):
+        yield from entries.filter(pk__in=ids[first : first + step]).order_by("id")
+
+
+def _found_by(condition: str) -> QuerySet[Entry]:
+    return Entry.objects.using(ALIAS).filter(RawSQL(condition, (), output_field=BooleanField()))
 
 
 def _take_id(entry: Entry, done: Future[int]) -> None:

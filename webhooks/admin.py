@@ -25,6 +25,7 @@ from audit.searching import BookAdmin
 from audit.shown import NONE
 from positions.netting import Effect
 from trades.direction import Direction
+from wal import journal
 from wal.models import Entry, EntryStatus, Refusal
 from webhooks.models import LogStatus, WebhookLog
 from webhooks.outcome import RECORDED
@@ -57,23 +58,12 @@ class EntryStatusFilter(OneOf):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         status = self.value()
-        if status not in _INDEXED:
+        if status is None or status not in journal.INDEXED:
             return super().queryset(request, queryset)
-        # By a literal: SQLite does not find an index by a value that it is given apart.
-        rows = Entry.objects.filter(status=status).extra(where=[_INDEXED[status]])
-        few = list(rows.order_by().values_list("pk", flat=True)[: MOST_PAGED + 1])
+        rows = journal.having(EntryStatus(status))
+        few = list(rows.values_list("pk", flat=True)[: MOST_PAGED + 1])
         rare = len(few) <= MOST_PAGED
         return queryset.filter(pk__in=few) if rare else queryset.filter(status=status)
-
-
-_UNSETTLED = "status IN ('pending', 'processing')"
-_INDEXED: dict[str | None, str] = {
-    EntryStatus.PENDING: _UNSETTLED,
-    EntryStatus.PROCESSING: _UNSETTLED,
-    EntryStatus.PARKED: "status = 'parked'",
-    EntryStatus.FAILED: "status = 'failed'",
-    EntryStatus.DUPLICATE: "status = 'duplicate'",
-}
 
 
 class AlertRows(Rows):
