@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,14 @@ CLOSING: dict[str, Any] = {
     "time": "2026-01-05T15:00:00Z",
 }
 
-#: Keeps the months up as if it were so many days later.
+#: Keeps the months up as if it were that day.
 KEEP_UP = """
 import json, sys
-from datetime import date, timedelta
+from datetime import date
 import django
 django.setup()
 from wal.partitions import keep_up
-kept = keep_up(date.today() + timedelta(days=int(sys.argv[1])))
+kept = keep_up(date.fromisoformat(sys.argv[1]))
 print(json.dumps([kept.made, kept.dropped]))
 """
 
@@ -49,10 +49,10 @@ class Log:
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return manage(*arguments, **self.environment)
 
-    def keep_up(self, *, days: int) -> tuple[list[str], list[str]]:
-        """The months made and dropped, so many days later."""
+    def keep_up(self, *, in_month: int) -> tuple[list[str], list[str]]:
+        """The months made and dropped in the month so many after this one."""
         told = subprocess.run(
-            [sys.executable, "-c", KEEP_UP, str(days)],
+            [sys.executable, "-c", KEEP_UP, f"{first_of(in_month):%Y-%m-03}"],
             cwd=ROOT,
             env={**self.environment, "DJANGO_SETTINGS_MODULE": "tradelog.settings"},
             check=True,
@@ -89,12 +89,17 @@ def served(log: Log) -> Iterator[Server]:
         yield server
 
 
-def month(number: int) -> str:
-    """The month so many after this one, as tables are named."""
+def first_of(number: int) -> date:
+    """The first day of the month so many after this one."""
     day = datetime.now(UTC).date().replace(day=1)
     for _ in range(number):
         day = (day + timedelta(days=31)).replace(day=1)
-    return f"{day:%Y_%m}"
+    return day
+
+
+def month(number: int) -> str:
+    """The month so many after this one, as tables are named."""
+    return f"{first_of(number):%Y_%m}"
 
 
 def test_nothing_is_missed_while_it_is_partitioned_and_after(log: Log, served: Server) -> None:
@@ -141,10 +146,10 @@ def test_what_waits_in_it_is_replayed(log: Log) -> None:
 
 def test_months_are_made_beforehand_and_dropped_when_pruned_empty(log: Log, served: Server) -> None:
     assert served.post()["status"] == "processed"
-    assert log.keep_up(days=0) == ([], []), "nobody has asked for months"
+    assert log.keep_up(in_month=0) == ([], []), "nobody has asked for months"
     done(log.manage("partition_log"))
     past = f"webhook_wal_before_{month(1)}"
-    assert log.keep_up(days=0) == ([], [])
+    assert log.keep_up(in_month=0) == ([], [])
     # Nobody has pruned for five months: what came meanwhile went into the last partition.
     for number in (1, 4, 5):
         log.connection.execute(
@@ -155,13 +160,13 @@ def test_months_are_made_beforehand_and_dropped_when_pruned_empty(log: Log, serv
             [number],
         )
     assert log.rows("webhook_wal_later") == 2
-    made, dropped = log.keep_up(days=5 * 31)
+    made, dropped = log.keep_up(in_month=5)
     # Two that were empty are gone; the others hold something.
     assert dropped == [f"webhook_wal_{month(number)}" for number in (2, 3)]
     assert f"webhook_wal_{month(5)}" in made
     assert (log.rows("webhook_wal_later"), log.rows(f"webhook_wal_{month(5)}")) == (1, 1)
     log.connection.execute("DELETE FROM webhook_wal WHERE status = 'completed'")
-    assert log.keep_up(days=5 * 31) == ([], [past])
+    assert log.keep_up(in_month=5) == ([], [past])
     assert log.rows("webhook_wal") == 3
 
 
