@@ -39,6 +39,20 @@ def test_tables_of_unknown_size_are_not_held_against_each_other_row_by_row(post:
     assert not any("Nested Loop" in plan for plan in plans)
 
 
+def test_it_takes_one_core_and_leaves_the_others_to_alerts() -> None:
+    count = "SELECT count(*) FROM webhook_logs"
+    with one_moment(), connection.cursor() as cursor:
+        for free in ("parallel_setup_cost", "parallel_tuple_cost", "min_parallel_table_scan_size"):
+            cursor.execute(f"SET LOCAL {free} = 0")
+        cursor.execute(f"EXPLAIN {count}")
+        alone = "\n".join(line for (line,) in cursor.fetchall())
+        cursor.execute("RESET max_parallel_workers_per_gather")
+        cursor.execute(f"EXPLAIN {count}")
+        several = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Gather" in several, "the table would be read by several"
+    assert "Gather" not in alone
+
+
 def forget_sizes(*tables: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
