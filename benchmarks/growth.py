@@ -1,7 +1,7 @@
 """What an alert costs as history, books, lots and the backlog grow.
 
-`make bench WHAT=growth`: the service alone, each case on tables that were emptied and
-filled for it; then the replay of a backlog, and the pages people look at.
+`make bench WHAT=growth`: the service alone, each case on an installation that was filled for
+it; then the replay of a backlog, and the pages people look at.
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import sqlite3
 import sys
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.backlog import replay_rate
 from benchmarks.history import History, add_history
-from benchmarks.installation import Installation, machine, temporary_installation
+from benchmarks.installation import machine, temporary_installation
 from benchmarks.load import HOW_TO_INSTALL, Load
 from benchmarks.measured import Run, measure_server
 from benchmarks.pages import measure_pages, table_of_pages
@@ -50,32 +49,34 @@ def cases(what: str, most: int) -> list[Case]:
 
 
 def measure(
-    installation: Installation, case: Case, *, clients: Sequence[int], seconds: float, rounds: int
+    cases: Sequence[Case], *, clients: Sequence[int], seconds: float, rounds: int
 ) -> list[Run]:
-    """The service with that much in its tables."""
-    empty(installation)
-    print(f"Making {case.name}", flush=True)
-    add_history(installation, case.history, show=sys.stderr.isatty())
-    load = Load(books=case.history.books)
+    """The service with that much in its tables, all cases in each round.
+
+    Each on an installation of its own, of which one is served at a time.
+    """
     runs = []
-    with running(TRADELOG, installation) as now:
-        for _ in range(rounds):
-            for number in clients:
-                run = measure_server(
-                    installation, TRADELOG, now, load, clients=number, seconds=seconds
-                )
-                runs.append(replace(run, part=case.name))
+    with ExitStack() as held:
+        filled = []
+        for case in cases:
+            print(f"Making {case.name}", flush=True)
+            installation = held.enter_context(temporary_installation())
+            add_history(installation, case.history, show=sys.stderr.isatty())
+            filled.append((case, installation, Load(books=case.history.books)))
+        for number in range(1, rounds + 1):
+            for case, installation, load in filled:
+                with running(TRADELOG, installation) as now:
+                    for several in clients:
+                        run = measure_server(
+                            installation, TRADELOG, now, load, clients=several, seconds=seconds
+                        )
+                        runs.append(replace(run, part=case.name))
+                        print(
+                            f"round {number}/{rounds}  {case.name}  {several} clients "
+                            f"{run.throughput:8,.0f} alerts/s",
+                            flush=True,
+                        )
     return runs
-
-
-def empty(installation: Installation) -> None:
-    """Both databases as after their migrations, but for strategies."""
-    with installation.connect() as connection:
-        connection.execute("TRUNCATE webhook_logs, open_positions, trades RESTART IDENTITY CASCADE")
-        # As if there had never been a trade; by hand, so the sums would not know.
-        connection.execute("TRUNCATE month_sums, summed_zones")
-    with closing(sqlite3.connect(installation.folder / "wal.sqlite3")) as log, log:
-        log.execute("DELETE FROM webhook_wal")
 
 
 def main() -> None:
@@ -95,29 +96,27 @@ def main() -> None:
     if shutil.which("wrk") is None and set(only) - {"backlog", "pages"}:
         sys.exit(HOW_TO_INSTALL)
     told: dict[str, object] = {"machine": machine()}
-    with temporary_installation() as installation:
-        runs: list[Run] = []
-        for what in ("lots", "books", "history"):
-            for case in cases(what, options.history) if what in only else ():
-                runs += measure(
-                    installation, case, clients=clients, seconds=options.seconds,
-                    rounds=options.runs,
-                )  # fmt: skip
-        if runs:
-            print(table(runs))
-            told["runs"] = [run.as_json() for run in runs]
-        if "pages" in only:
-            if "history" not in only:
-                empty(installation)
-                add_history(installation, History(options.history, options.history // 5))
+    runs: list[Run] = []
+    for what in ("lots", "books", "history"):
+        if what in only:
+            runs += measure(
+                cases(what, options.history), clients=clients, seconds=options.seconds,
+                rounds=options.runs,
+            )  # fmt: skip
+    if runs:
+        print(table(runs))
+        told["runs"] = [run.as_json() for run in runs]
+    if "pages" in only:
+        with temporary_installation() as installation:
+            add_history(installation, History(options.history, options.history // 5))
             pages = measure_pages(installation)
-            print(table_of_pages(pages))
-            told["pages"] = [page.as_json() for page in pages]
-        if "backlog" in only:
-            empty(installation)
+        print(table_of_pages(pages))
+        told["pages"] = [page.as_json() for page in pages]
+    if "backlog" in only:
+        with temporary_installation() as installation:
             rate = replay_rate(installation, entries=options.backlog, books=256)
-            print(f"replay_wal: {rate:,.0f} entries/s of a backlog of {options.backlog:,}")
-            told["replay"] = {"entries": options.backlog, "per_second": rate}
+        print(f"replay_wal: {rate:,.0f} entries/s of a backlog of {options.backlog:,}")
+        told["replay"] = {"entries": options.backlog, "per_second": rate}
     options.json.write_text(json.dumps(told, indent=1) + "\n")
     print(f"All figures: {options.json}")
 

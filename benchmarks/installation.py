@@ -117,7 +117,7 @@ class Installation:
             "TRUSTED_PROXIES": "",
             "ALERT_URLS": "",
             "ALLOWED_HOSTS": "127.0.0.1",
-            "LOG_LEVEL": "WARNING",
+            "LOG_LEVEL": "INFO",
             **own,
         }
 

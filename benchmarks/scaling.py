@@ -22,7 +22,6 @@ import psutil
 from tabulate import tabulate
 
 from benchmarks import meters
-from benchmarks.growth import empty
 from benchmarks.installation import Installation, machine, temporary_installation
 from benchmarks.load import HOW_TO_INSTALL, Load
 from benchmarks.measured import Dishonest
@@ -244,9 +243,8 @@ def main() -> None:
     told: dict[str, object] = {"machine": machine()}
     runs: list[Measured] = []
     sizes: dict[str, list[Size]] = {}
-    with temporary_installation() as installation:
-        for layout in [one for one in LAYOUTS if one.key in options.only.split(",")]:
-            empty(installation)
+    for layout in [one for one in LAYOUTS if one.key in options.only.split(",")]:
+        with temporary_installation() as installation:
             installation.add_strategies(_BOOKS)
             with ExitStack() as stack:
                 hosts = Hosts(installation, layout, stack)
@@ -254,6 +252,7 @@ def main() -> None:
                     runs.append(hosts.measure(options.seconds))
                     print(f"{layout.name}: {runs[-1].throughput:,.0f} alerts/s", flush=True)
             sizes[layout.name] = hosts.sizes()
+    with temporary_installation() as installation:
         seconds, line = partition_seconds(installation, options.entries)
     print(table(runs))
     for name, found in sizes.items():

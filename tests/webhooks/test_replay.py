@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+from contextlib import suppress
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -11,6 +18,7 @@ from django.utils import timezone
 from positions.models import Lot
 from tests.alerts import Poster
 from tests.factories import StrategyFactory
+from tests.server import ROOT, databases_of_this_run
 from trades.models import Strategy
 from wal.models import Entry
 from webhooks.models import WebhookLog
@@ -42,6 +50,33 @@ def test_applies_everything_and_says_how_much(left_over: list[Entry]) -> None:
     assert run() == "3 entries replayed, 0 need attention.\n"
     assert symbols() == ["S0", "S1", "S2"]
     assert run() == "0 entries replayed, 0 need attention.\n"
+
+
+@pytest.mark.parametrize("is_terminal", [True, False], ids=["a bar", "a line an alert"])
+def test_how_far_it_is_is_told(left_over: list[Entry], is_terminal: bool) -> None:
+    ours, its = os.openpty()
+    termios.tcsetwinsize(its, (24, 80))
+    with subprocess.Popen(
+        [sys.executable, "manage.py", "replay_wal"],
+        cwd=ROOT,
+        env={**os.environ, **databases_of_this_run(), "LOG_LEVEL": "INFO"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=its if is_terminal else subprocess.PIPE,
+    ) as replaying:
+        os.close(its)
+        with os.fdopen(ours, "rb", buffering=0) as terminal:
+            told = b"".join(read_to_end(terminal if is_terminal else replaying.stderr))
+    assert replaying.returncode == 0, told.decode()
+    assert (b"3/3" in told) is is_terminal
+    assert told.count(b"Alert processed") == (0 if is_terminal else 3)
+
+
+def read_to_end(told: Any) -> Iterator[bytes]:
+    # The end of a terminal that nobody holds any more is an error on Linux.
+    with suppress(OSError):
+        while chunk := told.read(4096):
+            yield chunk
 
 
 def test_dry_run_shows_and_changes_nothing(left_over: list[Entry]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from datetime import UTC, datetime
@@ -49,6 +50,10 @@ class Command(BaseCommand):
     def run_from_argv(self, argv: list[str]) -> None:
         # The process is this command's alone, and may have much to do.
         garbage.collect_seldom()
+        if sys.stderr.isatty():
+            # The bar tells how far it is; a line for each alert would tear it, and takes an
+            # eighth of the time.
+            logging.getLogger("webhooks").setLevel(logging.WARNING)
         super().run_from_argv(argv)
 
     def handle(self, *args: Any, **options: Any) -> None:
