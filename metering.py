@@ -31,7 +31,7 @@ from prometheus_client import (
 FOLDER = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
 
 
-def _take_place(folder: Path) -> str:
+def take_place(folder: Path) -> str:
     """The first place that no living process holds; ours until this process ends."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in count():
@@ -77,7 +77,7 @@ _FILE_BYTES = 1 << 16
 
 
 if FOLDER:
-    _place = _take_place(Path(FOLDER))
+    _place = take_place(Path(FOLDER))
     values.ValueClass = values.MultiProcessValue(lambda: _place)  # type: ignore[no-untyped-call]
 
 # Of several processes there is no one time at which a counter was created.

@@ -10,14 +10,15 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 
 from benchmarks.backlog import replay_rate
 from benchmarks.history import History, add_history
-from benchmarks.installation import machine, temporary_installation
+from benchmarks.installation import Installation, machine, temporary_installation
 from benchmarks.load import HOW_TO_INSTALL, Load
 from benchmarks.measured import Run, measure_server
 from benchmarks.pages import measure_pages, table_of_pages
@@ -49,34 +50,38 @@ def cases(what: str, most: int) -> list[Case]:
 
 
 def measure(
-    cases: Sequence[Case], *, clients: Sequence[int], seconds: float, rounds: int
+    cases: Sequence[Case],
+    filled: Callable[[History], Installation],
+    *,
+    clients: Sequence[int],
+    seconds: float,
+    rounds: int,
 ) -> list[Run]:
     """The service with that much in its tables, all cases in each round.
 
     Each on an installation of its own, of which one is served at a time.
     """
     runs = []
-    with ExitStack() as held:
-        filled = []
-        for case in cases:
-            print(f"Making {case.name}", flush=True)
-            installation = held.enter_context(temporary_installation())
-            add_history(installation, case.history, show=sys.stderr.isatty())
-            filled.append((case, installation, Load(books=case.history.books)))
-        for number in range(1, rounds + 1):
-            for case, installation, load in filled:
-                with running(TRADELOG, installation) as now:
-                    for several in clients:
-                        run = measure_server(
-                            installation, TRADELOG, now, load, clients=several, seconds=seconds
-                        )
-                        runs.append(replace(run, part=case.name))
-                        print(
-                            f"round {number}/{rounds}  {case.name}  {several} clients "
-                            f"{run.throughput:8,.0f} alerts/s",
-                            flush=True,
-                        )
+    installations = [filled(case.history) for case in cases]
+    loads = [Load(books=case.history.books) for case in cases]
+    for number in range(1, rounds + 1):
+        for case, installation, load in zip(cases, installations, loads, strict=True):
+            with running(TRADELOG, installation) as now:
+                for several in clients:
+                    run = measure_server(
+                        installation, TRADELOG, now, load, clients=several, seconds=seconds
+                    )
+                    runs.append(replace(run, part=case.name))
+                    print(f"round {number}/{rounds}  {runs[-1]}", flush=True)
     return runs
+
+
+def _fill(held: ExitStack, history: History) -> Installation:
+    """An installation with that history, until `held` lets go of it."""
+    print(f"Making {history}", flush=True)
+    installation = held.enter_context(temporary_installation())
+    add_history(installation, history, show=sys.stderr.isatty())
+    return installation
 
 
 def main() -> None:
@@ -96,22 +101,23 @@ def main() -> None:
     if shutil.which("wrk") is None and set(only) - {"backlog", "pages"}:
         sys.exit(HOW_TO_INSTALL)
     told: dict[str, object] = {"machine": machine()}
-    runs: list[Run] = []
-    for what in ("lots", "books", "history"):
-        if what in only:
-            runs += measure(
-                cases(what, options.history), clients=clients, seconds=options.seconds,
-                rounds=options.runs,
-            )  # fmt: skip
-    if runs:
-        print(table(runs))
-        told["runs"] = [run.as_json() for run in runs]
-    if "pages" in only:
-        with temporary_installation() as installation:
-            add_history(installation, History(options.history, options.history // 5))
-            pages = measure_pages(installation)
-        print(table_of_pages(pages))
-        told["pages"] = [page.as_json() for page in pages]
+    with ExitStack() as held:
+        # The pages are looked at with the longest history, which takes minutes to make.
+        filled = cache(partial(_fill, held))
+        runs: list[Run] = []
+        for what in ("lots", "books", "history"):
+            if what in only:
+                runs += measure(
+                    cases(what, options.history), filled, clients=clients,
+                    seconds=options.seconds, rounds=options.runs,
+                )  # fmt: skip
+        if runs:
+            print(table(runs))
+            told["runs"] = [run.as_json() for run in runs]
+        if "pages" in only:
+            pages = measure_pages(filled(History(options.history, options.history // 5)))
+            print(table_of_pages(pages))
+            told["pages"] = [page.as_json() for page in pages]
     if "backlog" in only:
         with temporary_installation() as installation:
             rate = replay_rate(installation, entries=options.backlog, books=256)

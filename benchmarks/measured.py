@@ -52,6 +52,12 @@ class Run:
     def as_json(self) -> dict[str, object]:
         return asdict(self)
 
+    def __str__(self) -> str:
+        return (
+            f"{self.part:9} {self.clients:3} clients {self.throughput:8,.0f} alerts/s  "
+            f"p99 {self.p99:7.1f} ms"
+        )
+
 
 def measure_floor(installation: Installation, *, clients: int, seconds: float, books: int) -> Run:
     """The floor, after a second of warming up."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import socket
 import tempfile
@@ -11,6 +10,8 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import cycle
 from pathlib import Path
+
+from metering import take_place
 
 #: Below those that systems give to clients (32768 and up on Linux, 49152 elsewhere), of which
 #: any may be taken between the look for a free one and the server's start.
@@ -47,14 +48,7 @@ def _is_free(port: int) -> bool:
 def _ports_of(process: int) -> Iterator[int]:
     """A forked process has ports of its own."""
     folder = Path(tempfile.gettempdir()) / f"tradelog-ports-{os.getuid()}"
-    folder.mkdir(exist_ok=True)
-    for first in range(_FIRST, _LAST, _BLOCK):
-        # Open until the process ends, which gives the block back, however it ends.
-        claim = os.open(folder / str(first), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(claim)
-            continue
-        return cycle(range(first, first + _BLOCK))
-    raise NoPorts(f"No block of ports is free; {folder} has their locks.")
+    first = _FIRST + _BLOCK * int(take_place(folder))
+    if first + _BLOCK > _LAST:
+        raise NoPorts(f"No block of ports is free; {folder} has their locks.")
+    return cycle(range(first, first + _BLOCK))

@@ -50,10 +50,7 @@ class Bench:
             for part in self.parts:
                 for one in self._measure(part, seconds):
                     self.runs.append(one)
-                    self.say(
-                        f"round {number}/{rounds}  {one.part:9} {one.clients:3} clients "
-                        f"{one.throughput:8,.0f} alerts/s  p99 {one.p99:7.1f} ms"
-                    )
+                    self.say(f"round {number}/{rounds}  {one}")
 
     def _measure(self, part: str, seconds: float) -> Iterator[Run]:
         if part == "floor":

@@ -74,7 +74,7 @@ class Server:
         trace: TracebackType | None,
     ) -> None:
         if error:
-            error.add_note(f"The server ({self.process.poll()}) printed:\n{self.output}")
+            error.add_note(f"The server has printed:\n{self.output}")
         self.stop()
         self._output.close()
 

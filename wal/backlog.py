@@ -68,9 +68,7 @@ def waiting() -> tuple[Waiting, ...]:
         row["status"]: row
         # Two queries, since each has an index that holds its states alone.
         for entries in (journal.unsettled(), journal.having(EntryStatus.PARKED))
-        for row in entries.values("status")
-        .annotate(entries=Count("id"), oldest=Min("received_at"))
-        .order_by()
+        for row in entries.values("status").annotate(entries=Count("id"), oldest=Min("received_at"))
     }
     return tuple(
         Waiting(
