@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
+import django_ratelimit.core
 import pytest
 from django.conf import settings
 from django.core.cache import cache
@@ -39,6 +41,16 @@ def django_db_modify_db_settings() -> None:
 @pytest.fixture
 def databases(transactional_db: None) -> None:
     """Both databases, really committed to: threads and processes see what tests write."""
+
+
+@pytest.fixture
+def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever this process counts, it counts in the five minutes that begin now.
+
+    Else the clock decides when a window ends, and one may in the middle of a test.
+    """
+    end = int(time.time()) + 300
+    monkeypatch.setattr(django_ratelimit.core, "_get_window", lambda value, period: end)
 
 
 @pytest.fixture

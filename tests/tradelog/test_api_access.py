@@ -103,7 +103,7 @@ def test_who_is_not_staff_reads_nothing(databases: None) -> None:
         assert "staff status" in answer["error"]["message"]
 
 
-def test_guessing_is_throttled(databases: None) -> None:
+def test_guessing_is_throttled(databases: None, one_window: None) -> None:
     cache.clear()
     right, wrong = Reader(token_of(User.objects.create_superuser("reader"))), Reader("guess")
     answers = [wrong("trades/") for _ in range(22)]
