@@ -42,6 +42,13 @@ def test_a_replacement_keeps_to_the_core_of_the_worker_before(workers: Workers) 
     assert psutil.Process(replacement).cpu_affinity() == core
 
 
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="the system has no such thing")
+def test_threads_of_a_worker_let_each_other_finish(workers: Workers) -> None:
+    for pid in workers.both():
+        threads = psutil.Process(pid).threads()
+        assert {os.sched_getscheduler(thread.id) for thread in threads} == {os.SCHED_BATCH}
+
+
 def test_a_kept_connection_is_ended_now_and_then(workers: Workers) -> None:
     """So that not all of them stay with one worker for ever."""
     connection = HTTPConnection("127.0.0.1", workers.port, timeout=20)
