@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,12 +21,32 @@ from wal.models import Entry, EntryStatus
 from webhooks.outcome import Outcome
 from webhooks.parking import parking_time
 from webhooks.pipeline import give_up_waiting, hand_over, outcome_of
+from webhooks.reading import books_read, read
 from webhooks.waiting import Waiting
 
 logger = logging.getLogger(__name__)
 
 #: Entries handed over at a time.
 _TOGETHER = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The books that fall to one of several processes."""
+
+    #: From 0 on.
+    number: int
+    of: int
+
+    def has(self, entry: Entry) -> bool:
+        """Whether the entry is of one of these books; reads it where nobody has yet."""
+        book = entry.book
+        if not book:
+            reading = read(entry)
+            books_read.note(entry, reading)
+            book = reading.book
+        # Not Python's own hash, which is another one in each process.
+        return zlib.crc32(book.encode()) % self.of == self.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +62,8 @@ class Choice:
     limit: int | None = None
     #: Leave what another process holds a live claim on.
     only_free: bool = False
+    #: Only what wants its effect, and of that this share.
+    share: Share | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +101,8 @@ def _queries(choice: Choice) -> list[QuerySet[Entry]]:
     if choice.entry_id is not None:
         return [Entry.objects.filter(pk=choice.entry_id)]
     entries: list[QuerySet[Entry]] = [journal.unsettled()]
+    if choice.share:
+        return entries
     if choice.only_free:
         entries = [
             entries[0].filter(
@@ -106,6 +131,8 @@ def replay(choice: Choice) -> Iterator[Replayed]:
     is_away = False
     for query in _queries(choice):
         entries = journal.walk(query)
+        if choice.share is not None:
+            entries = filter(choice.share.has, entries)
         # A query is asked once those before it are done.
         while True:
             while not is_away and len(ahead) < min(left, _TOGETHER):
@@ -129,3 +156,13 @@ def replay(choice: Choice) -> Iterator[Replayed]:
                 yield Replayed(entry, None, fault)
             else:
                 yield Replayed(entry, outcome, outcome.fault)
+
+
+def line_about(replayed: Replayed) -> str:
+    """What is to be said of an entry that wants attention."""
+    fault = replayed.fault
+    if replayed.outcome is None:
+        replayed.entry.refresh_from_db(fields=["last_error"])
+        return f"entry {replayed.entry.pk}: stays in the log: {replayed.entry.last_error or fault}"
+    assert fault is not None
+    return f"entry {replayed.entry.pk}: {replayed.outcome.log.status}: {fault.code}: {fault}"

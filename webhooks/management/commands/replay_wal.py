@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +18,8 @@ from tqdm import tqdm
 import garbage
 from wal import journal
 from wal.models import Entry
-from webhooks.replay import Choice, Replayed, chosen, how_many, replay
+from webhooks.replay import Choice, chosen, how_many, line_about, replay
+from webhooks.side_by_side import MOST, WORTH_IT, Progress, processes_for, settle_side_by_side
 
 
 class Command(BaseCommand):
@@ -46,6 +48,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--follow", action="store_true", help="go on, once a second, until interrupted"
         )
+        parser.add_argument(
+            "--processes",
+            type=_positive,
+            metavar="N",
+            help="share everything among N processes, each with books of its own "
+            f"(by itself: one a core, {MOST} at most, from {WORTH_IT:,} entries on)",
+        )
 
     def run_from_argv(self, argv: list[str]) -> None:
         # The process is this command's alone, and may have much to do.
@@ -64,12 +73,14 @@ class Command(BaseCommand):
             limit=options["limit"],
             only_free=options["follow"],
         )
+        if options["processes"] and choice != Choice():
+            raise CommandError("--processes is for everything, not for a choice.", returncode=2)
         if choice.entry_id is not None and not Entry.objects.filter(pk=choice.entry_id).exists():
             raise CommandError(f"The log holds no entry {choice.entry_id}.", returncode=2)
         if options["dry_run"]:
             return self._show(choice)
         try:
-            trouble = self._replay(choice)
+            trouble = self._replay(choice, options["processes"])
             while options["follow"]:
                 time.sleep(1)
                 self._replay(choice)
@@ -99,34 +110,35 @@ class Command(BaseCommand):
             )
         self.stdout.write(f"{shown} entries would be replayed.")
 
-    def _replay(self, choice: Choice) -> int:
+    def _replay(self, choice: Choice, processes: int | None = None) -> int:
         """Replay once; tell how many entries want attention."""
         done = trouble = 0
         # Plain lines in a pipe, a bar on a terminal.
         has_bar = sys.stderr.isatty() and not choice.only_free
-        progress = tqdm(
-            replay(choice),
-            total=how_many(choice) if has_bar else None,
-            unit=" entries",
-            disable=not has_bar,
-        )
-        for replayed in progress:
-            done += 1
-            if not replayed.is_settled_well:
-                trouble += 1
-                progress.write(_told(replayed), file=self.stdout)
+        with tqdm(
+            total=how_many(choice) if has_bar else None, unit=" entries", disable=not has_bar
+        ) as bar:
+            for progress in _progress(choice, processes):
+                done += progress.done
+                trouble += len(progress.lines)
+                for line in progress.lines:
+                    with bar.external_write_mode(file=self.stdout):
+                        self.stdout.write(line)
+                bar.update(progress.done)
         if done or not choice.only_free:
             self.stdout.write(f"{done} entries replayed, {trouble} need attention.")
         return trouble
 
 
-def _told(replayed: Replayed) -> str:
-    fault = replayed.fault
-    if replayed.outcome is None:
-        replayed.entry.refresh_from_db(fields=["last_error"])
-        return f"entry {replayed.entry.pk}: stays in the log: {replayed.entry.last_error or fault}"
-    assert fault is not None
-    return f"entry {replayed.entry.pk}: {replayed.outcome.log.status}: {fault.code}: {fault}"
+def _progress(choice: Choice, processes: int | None) -> Iterator[Progress]:
+    """Replay, in one process or in several, and tell how far it is."""
+    if choice == Choice():
+        processes = processes or processes_for(how_many(choice))
+        if processes > 1:
+            yield from settle_side_by_side(processes)
+    for replayed in replay(choice):
+        lines = () if replayed.is_settled_well else (line_about(replayed),)
+        yield Progress(1, lines)
 
 
 def _moment(text: str) -> datetime:
