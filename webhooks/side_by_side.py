@@ -17,8 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
-#: Entries from which on it is worth to start more processes, which takes about as long as
-#: settling 3,000 (docs/performance.md).
+#: Entries from which on more processes are worth their start: it takes as long as they save
+#: with 3,000 (docs/performance.md).
 WORTH_IT = 5_000
 
 #: More of them wait for each other's turn at the log.
