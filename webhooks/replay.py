@@ -101,7 +101,7 @@ def _queries(choice: Choice) -> list[QuerySet[Entry]]:
     if choice.entry_id is not None:
         return [Entry.objects.filter(pk=choice.entry_id)]
     entries: list[QuerySet[Entry]] = [journal.unsettled()]
-    if choice.share:
+    if choice.share is not None:
         return entries
     if choice.only_free:
         entries = [
