@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection, wait
 #: with 3,000 (docs/performance.md).
 WORTH_IT = 5_000
 
-#: More of them wait for each other's turn at the log.
+#: All take turns at one log, and more than two have not been measured.
 MOST = 4
 
 #: Seconds between two reports of a process: often enough for a bar, and seldom enough not to
