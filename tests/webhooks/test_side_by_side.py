@@ -25,7 +25,7 @@ from webhooks.models import WebhookLog
 from webhooks.replay import Share
 from webhooks.side_by_side import MOST, WORTH_IT, processes_for, settle_side_by_side
 
-BOOKS = [f"BINANCE:S{number}" for number in range(8)]
+BOOKS = [f"BINANCE:S{number}" for number in range(6)]
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_few_entries_are_one_process_s_work() -> None:
 
 
 @pytest.mark.parametrize("choice", [["--failed"], ["--limit", "3"], ["--follow"], ["--id", "1"]])
-def test_a_choice_is_one_process_s_work(trades: set[tuple[object, ...]], choice: list[str]) -> None:
+def test_a_choice_is_one_process_s_work(databases: None, choice: list[str]) -> None:
     with pytest.raises(CommandError, match="not for a choice") as error:
         call_command("replay_wal", "--processes", "2", *choice)
     assert error.value.returncode == 2
