@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from io import StringIO
 from multiprocessing.connection import Connection, wait
 
 import pytest
@@ -21,9 +23,10 @@ from trades.models import Strategy, Trade
 from wal import journal
 from wal.models import Entry
 from webhooks import side_by_side
+from webhooks.management.commands import replay_wal
 from webhooks.models import WebhookLog
 from webhooks.replay import Share
-from webhooks.side_by_side import MOST, WORTH_IT, processes_for, settle_side_by_side
+from webhooks.side_by_side import MOST, WORTH_IT, Progress, processes_for, settle_side_by_side
 
 BOOKS = [f"BINANCE:S{number}" for number in range(6)]
 
@@ -159,6 +162,40 @@ def test_with_the_database_down_everything_stays(trades: set[tuple[object, ...]]
     assert status == 1
     assert "stays in the log: DATABASE_UNAVAILABLE" in told
     assert journal.unsettled().count() == 4 * len(BOOKS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "entries", "asked_for"),
+    [
+        (["--processes", "3"], 1, [3]),
+        (["--processes", "1"], WORTH_IT, []),
+        ([], WORTH_IT, [2]),
+        ([], WORTH_IT - 1, []),
+    ],
+)
+def test_the_command_asks_for_them(
+    databases: None,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    entries: int,
+    asked_for: list[int],
+) -> None:
+    asked: list[int] = []
+
+    def settle(processes: int) -> list[Progress]:
+        asked.append(processes)
+        return [Progress(5), Progress(2, ("entry 7: failed",))]
+
+    monkeypatch.setattr(replay_wal, "settle_side_by_side", settle)
+    monkeypatch.setattr(replay_wal, "how_many", lambda choice: entries)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1}, raising=False)
+    said = StringIO()
+    # One of what they did wants attention.
+    with pytest.raises(SystemExit) if asked_for else nullcontext():
+        call_command("replay_wal", *arguments, stdout=said)
+    assert asked == asked_for
+    expected = "entry 7: failed\n7 entries replayed, 1" if asked_for else "0 entries replayed, 0"
+    assert said.getvalue() == f"{expected} need attention.\n"
 
 
 def test_few_entries_are_one_process_s_work() -> None:
