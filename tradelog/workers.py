@@ -191,8 +191,8 @@ def _let_each_other_finish() -> None:
     """Have threads that are woken wait until whoever runs has done with the core.
 
     By itself Linux lets them go first. On a worker's one core they would then find Python's lock
-    held by the thread they have just stopped: twice the changes between threads, and a sixth to
-    a third more processor an alert (docs/performance.md).
+    held by the thread they have just stopped: twice the changes between threads, and a sixth
+    more processor an alert (docs/performance.md).
     """
     if hasattr(os, "SCHED_BATCH"):
         # Who runs the machine may have forbidden it; it works without.

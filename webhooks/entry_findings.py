@@ -17,7 +17,7 @@ from wal.models import UNSETTLED, Entry, EntryStatus
 from webhooks.models import LogStatus, WebhookLog
 from webhooks.outcome import settled_as
 from webhooks.parking import parking_time
-from webhooks.reading import NO_BOOK, read
+from webhooks.reading import NO_BOOK, book_of
 
 #: How much longer than it should something may take before it counts as stuck; what
 #: is younger, a live server is about to do.
@@ -213,6 +213,6 @@ def _waiting_in_vain(strategy: str | None) -> Iterator[Finding]:
 
 def _book_of(entry: Entry) -> tuple[str, str]:
     """An entry's strategy and symbol, empty where nobody can read it."""
-    label = entry.book or read(entry).book
+    label = book_of(entry)
     strategy, _, symbol = label.partition("\x1f")
     return (strategy, symbol) if label != NO_BOOK else ("", "")

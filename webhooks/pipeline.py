@@ -27,7 +27,7 @@ from webhooks.frontdoor import Delivery
 from webhooks.observation import tell_entry
 from webhooks.outcome import Outcome
 from webhooks.parking import parking_time
-from webhooks.reading import read
+from webhooks.reading import book_of, read
 from webhooks.settler import settler
 from webhooks.waiting import Waiting, give_back
 
@@ -130,6 +130,6 @@ def give_up_waiting(entry: Entry, *, patience: float) -> Outcome:
     book = read(entry).book
     in_time = journal.unsettled(book).filter(received_at__lte=entry.received_at + parking_time())
     for waiting in journal.walk(in_time):
-        if (waiting.book or read(waiting).book) == book:
+        if book_of(waiting) == book:
             settle_through(waiting, patience=patience)
     return settle_through(entry, patience=patience, give_up=True)

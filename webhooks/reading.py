@@ -67,3 +67,12 @@ class BooksRead:
 
 
 books_read = BooksRead()
+
+
+def book_of(entry: Entry) -> str:
+    """The book of an entry; reads it where neither the log nor this process knows it yet."""
+    if known := entry.book or books_read.get(entry.correlation_id):
+        return known
+    reading = read(entry)
+    books_read.note(entry, reading)
+    return reading.book

@@ -21,7 +21,7 @@ from wal.models import Entry, EntryStatus
 from webhooks.outcome import Outcome
 from webhooks.parking import parking_time
 from webhooks.pipeline import give_up_waiting, hand_over, outcome_of
-from webhooks.reading import books_read, read
+from webhooks.reading import book_of
 from webhooks.waiting import Waiting
 
 logger = logging.getLogger(__name__)
@@ -39,14 +39,9 @@ class Share:
     of: int
 
     def has(self, entry: Entry) -> bool:
-        """Whether the entry is of one of these books; reads it where nobody has yet."""
-        book = entry.book
-        if not book:
-            reading = read(entry)
-            books_read.note(entry, reading)
-            book = reading.book
+        """Whether the entry is of one of these books."""
         # Not Python's own hash, which is another one in each process.
-        return zlib.crc32(book.encode()) % self.of == self.number
+        return zlib.crc32(book_of(entry).encode()) % self.of == self.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +57,7 @@ class Choice:
     limit: int | None = None
     #: Leave what another process holds a live claim on.
     only_free: bool = False
-    #: Only what wants its effect, and of that this share.
+    #: Only what wants its effect, and of that this share; `how_many` tells all of it.
     share: Share | None = None
 
 
@@ -88,13 +83,20 @@ class Replayed:
 
 def chosen(choice: Choice) -> Iterator[Entry]:
     """The entries to replay, in the order of the log; exits whose time is over come last."""
-    return islice(chain.from_iterable(map(journal.walk, _queries(choice))), choice.limit)
+    return islice(chain.from_iterable(_walks(choice)), choice.limit)
 
 
 def how_many(choice: Choice) -> int:
     """The number of entries that `chosen` gives, without reading them."""
     found = sum(query.count() for query in _queries(choice))
     return found if choice.limit is None else min(found, choice.limit)
+
+
+def _walks(choice: Choice) -> Iterator[Iterator[Entry]]:
+    """The entries of each query; it is asked when its first entry is wanted."""
+    for query in _queries(choice):
+        entries = journal.walk(query)
+        yield entries if choice.share is None else filter(choice.share.has, entries)
 
 
 def _queries(choice: Choice) -> list[QuerySet[Entry]]:
@@ -129,10 +131,7 @@ def replay(choice: Choice) -> Iterator[Replayed]:
     # Handed over before the first is waited for, so that they share transactions.
     ahead: deque[tuple[Entry, Waiting | None]] = deque()
     is_away = False
-    for query in _queries(choice):
-        entries = journal.walk(query)
-        if choice.share is not None:
-            entries = filter(choice.share.has, entries)
+    for entries in _walks(choice):
         # A query is asked once those before it are done.
         while True:
             while not is_away and len(ahead) < min(left, _TOGETHER):

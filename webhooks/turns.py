@@ -5,7 +5,7 @@ from __future__ import annotations
 from wal import journal
 from wal.line import InLine, line
 from wal.models import Entry, EntryStatus
-from webhooks.reading import books_read, read
+from webhooks.reading import book_of, books_read
 
 
 def is_held(entry: Entry) -> bool:
@@ -34,9 +34,7 @@ def first_in_line(books: set[str], *, up_to: int) -> dict[str, InLine]:
             found[book] = each
     entries = Entry.objects.in_bulk([each.id for each in unread]) if unread else {}
     for each in unread:
-        entry = entries[each.id]
-        reading = read(entry)
-        books_read.note(entry, reading)
-        if reading.book not in found or each.id < found[reading.book].id:
-            found[reading.book] = each
+        book = book_of(entries[each.id])
+        if book not in found or each.id < found[book].id:
+            found[book] = each
     return found

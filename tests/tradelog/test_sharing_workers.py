@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from tests.tradelog.test_workers import Workers, workers
+from tradelog.workers import _let_each_other_finish
 
 __all__ = ["workers"]
 
@@ -47,6 +48,14 @@ def test_threads_of_a_worker_let_each_other_finish(workers: Workers) -> None:
     for pid in workers.both():
         threads = psutil.Process(pid).threads()
         assert {os.sched_getscheduler(thread.id) for thread in threads} == {os.SCHED_BATCH}
+
+
+def test_they_work_where_that_is_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*arguments: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setscheduler", forbidden, raising=False)
+    _let_each_other_finish()
 
 
 def test_a_kept_connection_is_ended_now_and_then(workers: Workers) -> None:

@@ -161,6 +161,8 @@ def test_with_the_database_down_everything_stays(trades: set[tuple[object, ...]]
     status, told = replayed_by(2, DATABASE_URL=NOWHERE)
     assert status == 1
     assert "stays in the log: DATABASE_UNAVAILABLE" in told
+    everything = 4 * len(BOOKS)
+    assert told.endswith(f"\n{everything} entries replayed, {everything} need attention.\n")
     assert journal.unsettled().count() == 4 * len(BOOKS)
 
 
@@ -201,6 +203,20 @@ def test_the_command_asks_for_them(
 def test_few_entries_are_one_process_s_work() -> None:
     assert processes_for(WORTH_IT - 1) == 1
     assert 1 <= processes_for(WORTH_IT) <= MOST
+
+
+@pytest.mark.parametrize(("cores", "processes"), [(1, 1), (2, 2), (MOST, MOST), (64, MOST)])
+@pytest.mark.parametrize("is_told_which", [True, False])
+def test_many_are_a_process_s_a_core(
+    monkeypatch: pytest.MonkeyPatch, cores: int, processes: int, is_told_which: bool
+) -> None:
+    if is_told_which:
+        which = set(range(cores))
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: which, raising=False)
+    else:
+        monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+        monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert processes_for(WORTH_IT) == processes
 
 
 @pytest.mark.parametrize("choice", [["--failed"], ["--limit", "3"], ["--follow"], ["--id", "1"]])

@@ -113,12 +113,14 @@ class Command(BaseCommand):
     def _replay(self, choice: Choice, processes: int | None = None) -> int:
         """Replay once; tell how many entries want attention."""
         done = trouble = 0
+        # Looking once a second, nobody wants to know how many there are.
+        entries = 0 if choice.only_free else how_many(choice)
         # Plain lines in a pipe, a bar on a terminal.
         has_bar = sys.stderr.isatty() and not choice.only_free
-        with tqdm(
-            total=how_many(choice) if has_bar else None, unit=" entries", disable=not has_bar
-        ) as bar:
-            for progress in _progress(choice, processes):
+        if choice == Choice():
+            processes = processes or processes_for(entries)
+        with tqdm(total=entries, unit=" entries", disable=not has_bar) as bar:
+            for progress in _progress(choice, processes or 1):
                 done += progress.done
                 trouble += len(progress.lines)
                 for line in progress.lines:
@@ -130,12 +132,10 @@ class Command(BaseCommand):
         return trouble
 
 
-def _progress(choice: Choice, processes: int | None) -> Iterator[Progress]:
+def _progress(choice: Choice, processes: int) -> Iterator[Progress]:
     """Replay, in one process or in several, and tell how far it is."""
-    if choice == Choice():
-        processes = processes or processes_for(how_many(choice))
-        if processes > 1:
-            yield from settle_side_by_side(processes)
+    if processes > 1:
+        yield from settle_side_by_side(processes)
     for replayed in replay(choice):
         lines = () if replayed.is_settled_well else (line_about(replayed),)
         yield Progress(1, lines)
