@@ -26,7 +26,7 @@ def client_address(request: HttpRequest) -> str:
     client's. What stands before that, anybody could have written.
     """
     address = as_address(request.META.get("REMOTE_ADDR", ""))
-    forwarded = request.headers.get("X-Forwarded-For", "").split(",")
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
     for hop in reversed([hop.strip() for hop in forwarded if hop.strip()]):
         if not is_in(address, settings.TRUSTED_PROXIES):
             break

@@ -6,9 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.test import Client
+from django.test.client import ClientHandler
 
 from tests.environment import TOKEN
+from tradelog.alert_way import respond
+from tradelog.routes import is_about_alerts
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -48,11 +53,26 @@ class Answer:
         return f"{self.http} {self.body}"
 
 
-class Poster:
-    """Posts alerts to the endpoint by Django's test client."""
+class AlertClient(Client):
+    """Django's test client, its alerts going the way a server has them go."""
 
     def __init__(self) -> None:
-        self.client = Client()
+        super().__init__()
+        self.handler = _AsServed()
+
+
+class _AsServed(ClientHandler):
+    def get_response(self, request: HttpRequest) -> HttpResponseBase:
+        if is_about_alerts(request.path_info):
+            return respond(request)
+        return super().get_response(request)
+
+
+class Poster:
+    """Posts alerts to the endpoint, in this process."""
+
+    def __init__(self) -> None:
+        self.client = AlertClient()
 
     def __call__(
         self,

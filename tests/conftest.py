@@ -55,7 +55,7 @@ def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def post(databases: None) -> Poster:
-    """Post alerts through the whole of Django, in this process."""
+    """Post alerts, in this process; they go the way a server has them go."""
     cache.clear()
     return Poster()
 

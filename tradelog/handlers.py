@@ -12,7 +12,7 @@ from faults import NoSuchPath, NotUnderstood
 from tradelog.api.errors import refusal
 from tradelog.error_page import error_page
 from tradelog.outage import outage_page
-from tradelog.routes import is_of_api
+from tradelog.routes import is_about_alerts, is_of_api
 from webhooks.main_database import is_unreachable
 from webhooks.views import answer, unexpected
 
@@ -25,7 +25,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     text = "No browser sends such a request."
     if isinstance(exception, DisallowedHost):
         text = "This service does not go by the name it was called by: add it to ALLOWED_HOSTS."
-    if _is_about_alerts(request):
+    if is_about_alerts(request.path_info):
         return answer(request, NotUnderstood(text))
     if _is_of_api(request):
         return _told(refusal(request, 400, text))
@@ -52,7 +52,7 @@ def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if _is_about_alerts(request):
+    if is_about_alerts(request.path_info):
         return answer(request, NoSuchPath())
     if _is_of_api(request):
         return refusal(request, 404, "There is nothing here; /api/schema/ lists the paths.")
@@ -62,7 +62,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def failed(request: HttpRequest) -> HttpResponse:
     """503 where a database is out of reach; 500 where the fault is ours."""
     exception = sys.exc_info()[1]
-    if _is_about_alerts(request):
+    if is_about_alerts(request.path_info):
         return answer(request, unexpected(request, exception))
     if exception is not None and is_unreachable(exception):
         logger.warning("A page could not be made: %s", str(exception).strip())
@@ -90,10 +90,6 @@ def _told(response: HttpResponse) -> HttpResponse:
     # Django would log it once more, with a traceback of its own.
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response
-
-
-def _is_about_alerts(request: HttpRequest) -> bool:
-    return request.path_info == "/webhook" or request.path_info.startswith("/webhook/")
 
 
 def _is_of_api(request: HttpRequest) -> bool:

@@ -12,6 +12,11 @@ _API: Final = "api/"
 API_PAGE: Final = "api/docs/"
 
 
+def is_about_alerts(path: str) -> bool:
+    """Whether this path (from its first slash on) is the webhook's, or would be below it."""
+    return path == "/webhook" or path.startswith("/webhook/")
+
+
 def is_for_people(route: str) -> bool:
     """Whether a page stands at this route (`resolver_match.route`)."""
     return needs_database(route) and not is_of_api(route)

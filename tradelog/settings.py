@@ -300,6 +300,7 @@ INSTALLED_APPS = [
     "watch",
 ]
 
+#: Alerts pass none of it as such (tradelog.alert_way).
 MIDDLEWARE = [
     "tradelog.correlation.CorrelationMiddleware",
     "tradelog.forwarded.ForwardedProtocolMiddleware",
@@ -314,14 +315,6 @@ MIDDLEWARE = [
     "tradelog.timezones.TimeZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-]
-
-#: What alerts pass through of it: the rest is for people, and takes a fifth of an alert's
-#: time in a request (docs/performance.md).
-ALERT_MIDDLEWARE = [
-    "tradelog.correlation.CorrelationMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "django.middleware.common.CommonMiddleware",
 ]
 
 ROOT_URLCONF = "tradelog.urls"

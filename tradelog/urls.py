@@ -9,14 +9,12 @@ from tradelog.login import log_in
 from tradelog.metrics import metrics
 from tradelog.overview import overview
 from tradelog.time_zone_page import time_zone
-from webhooks.views import AlertView
+from webhooks.views import ALERT_PATH, alert
 
 admin.site.index_title = "Trades, positions, alerts"
 
 urlpatterns = [
-    # First, since patterns are tried in turn.
-    re_path(r"^webhook$", AlertView.as_view()),
-    path("webhook/", include("webhooks.urls")),
+    re_path(ALERT_PATH, alert, name="alert"),
     path("", overview, name="overview"),
     path("alert-builder/", alert_builder, name="alert-builder"),
     path("alert-builder/token/", reveal_token, name="reveal-token"),

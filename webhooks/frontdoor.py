@@ -62,7 +62,7 @@ def admit(request: HttpRequest, url_token: str | None) -> Delivery:
     _check_rate(request, address, token, body)
     if token is None:
         raise InvalidToken
-    given_key = cut_tokens(request.headers.get("Idempotency-Key", "").encode()).decode().strip()
+    given_key = cut_tokens(request.META.get("HTTP_IDEMPOTENCY_KEY", "").encode()).decode().strip()
     return Delivery(cut_tokens(body), token, address, given_key)
 
 
@@ -80,7 +80,7 @@ def read_body(request: HttpRequest) -> bytes:
     if told.isdecimal() and int(told) > furthest:
         raise PayloadTooLarge
     # Django takes a body without a told length for empty; the server knows better.
-    is_chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
+    is_chunked = "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
     stream = request.META["wsgi.input"] if is_chunked else request
     body = b""
     while len(body) < furthest and (chunk := stream.read(furthest - len(body))):
@@ -142,6 +142,7 @@ def _note_refusal(address: str, token: Token, body: bytes) -> None:
 
 
 def _tokens_outside_body(request: HttpRequest, url_token: str | None) -> list[str]:
-    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    # META, here and above: for `headers` all there are would be named anew.
+    scheme, _, bearer = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     candidates = [bearer.strip()] if scheme.lower() == "bearer" else []
     return [*candidates, url_token] if url_token else candidates

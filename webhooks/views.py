@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 from uuid import UUID
 
 import structlog
 from django.http import HttpRequest, JsonResponse
-from django.http.response import HttpResponseBase
 from django.utils import timezone
-from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
-from django.views.generic import View
 
 import metering
 from faults import Fault, LogUnavailable, MethodNotAllowed, Status
@@ -23,36 +19,36 @@ from webhooks.pipeline import receive
 logger = logging.getLogger(__name__)
 
 
-@method_decorator(csrf_exempt, name="dispatch")
-class AlertView(View):
-    """`POST /webhook/` and `POST /webhook/<token>/`."""
+#: The view's paths, after their first slash. The last one is optional: a redirect would make
+#: TradingView lose the alert.
+ALERT_PATH = r"^webhook(?:/(?P<token>[^/]+))?/?$"
 
-    http_method_names = ["post"]
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """What was asked for, or what kept it from being done, as the answer."""
-        try:
-            return super().dispatch(request, *args, **kwargs)
-        except Exception as exception:
-            return _answer_to(request, exception)
+@csrf_exempt
+def alert(request: HttpRequest, token: str | None = None) -> JsonResponse:
+    """`POST /webhook/` and `POST /webhook/<token>/`: what became of it. Raises nothing."""
+    try:
+        if request.method != "POST":
+            raise MethodNotAllowed
+        return _processed(request, token)
+    except Exception as exception:
+        return _answer_to(request, exception)
 
-    def post(self, request: HttpRequest, token: str | None = None) -> JsonResponse:
-        received_at = timezone.now()
-        with metering.answering.time():
-            outcome = receive(
-                admit(request, token),
-                correlation_id=_correlation_id(request),
-                received_at=received_at,
-            )
-        if (fault := outcome.fault) is not None:
-            fault.ids = outcome.ids()
-            raise fault
-        count_answer()
-        told = {"correlation_id": str(_correlation_id(request)), "status": Status.PROCESSED}
-        return JsonResponse(told | outcome.ids())
 
-    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        raise MethodNotAllowed
+def _processed(request: HttpRequest, token: str | None) -> JsonResponse:
+    received_at = timezone.now()
+    with metering.answering.time():
+        outcome = receive(
+            admit(request, token),
+            correlation_id=_correlation_id(request),
+            received_at=received_at,
+        )
+    if (fault := outcome.fault) is not None:
+        fault.ids = outcome.ids()
+        raise fault
+    count_answer()
+    told = {"correlation_id": str(_correlation_id(request)), "status": Status.PROCESSED}
+    return JsonResponse(told | outcome.ids())
 
 
 def _answer_to(request: HttpRequest, exception: Exception) -> JsonResponse:

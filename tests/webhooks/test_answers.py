@@ -1,4 +1,4 @@
-"""The Contract's table of answers, row by row, over the whole of Django."""
+"""The Contract's table of answers, row by row, from a request to its answer."""
 
 from __future__ import annotations
 
