@@ -12,8 +12,9 @@ import structlog
 from django.http import HttpRequest
 from django.test import Client, RequestFactory, override_settings
 
-from tests.alerts import AlertClient, alert
+from tests.alerts import AlertClient, Poster, alert
 from tests.environment import TOKEN
+from tests.server import Server
 from tradelog.alert_way import respond, take_alert
 from wal.models import Entry
 
@@ -118,3 +119,15 @@ def test_at_debug_requests_are_told_from_their_start_on(
         respond(request_for_nothing())
     told = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
     assert [line["event"] for line in told] == ["request_finished"]
+
+
+def test_nothing_stays_bound_after_an_alert_that_went_well(post: Poster) -> None:
+    assert post()["status"] == "processed"
+    assert structlog.contextvars.get_contextvars() == {}
+
+
+def test_a_server_has_alerts_go_this_way_and_nothing_else(server: Server) -> None:
+    taken, page = server.post(), server.page("/webhooks-of-another-service/")
+    assert (taken["status"], page.status) == ("processed", 404)
+    assert not any(name in taken.headers for name in FOR_BROWSERS)
+    assert "Content-Security-Policy" in page.headers
