@@ -36,14 +36,18 @@ def test_statements_are_planned_once_a_connection() -> None:
 def test_no_table_is_read_as_a_whole(post: Poster) -> None:
     """Whatever PostgreSQL takes the tables' sizes for."""
     post()
-    before = read_as_a_whole()
     with transaction.atomic():
+        before = read_as_a_whole()
         look([BOOK], [uuid.uuid4()], ["none"], with_refused=True, statement_seconds=2)
         assert read_as_a_whole() == before
 
 
 def read_as_a_whole() -> dict[str, int]:
-    """How often each table was, on this connection and not told to others yet."""
+    """How often each table was, on this connection and not told to others yet.
+
+    PostgreSQL tells the others once a second or so, between two transactions: what is to be
+    compared is read within one.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT relname, seq_scan FROM pg_stat_xact_user_tables"
