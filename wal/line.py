@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db import connections
 from django.utils import timezone
 
 from wal.journal import UNSETTLED_SQL, owner
+from wal.models import Entry
 from wal.statements import places, rows_as_json
 from wal.writer import ALIAS
 
@@ -17,6 +18,10 @@ _COLUMNS = (
     "id, correlation_id AS name, book, claimed_by,"
     " status = 'pending' OR claimed_until < %s AS is_free"
 )
+
+_READ = ("id", "correlation_id", "body", "envelope")
+#: Bodies of up to 64 KiB go into one value; a log may hold many that nobody has read.
+_READ_TOGETHER = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +61,18 @@ def line(books: Collection[str], *, up_to: int) -> list[InLine]:
         InLine(id, uuid.UUID(name), book, claimed_by == owner(), bool(is_free))
         for id, name, book, claimed_by, is_free in sorted(found)
     ]
+
+
+def to_read(entry_ids: Sequence[int]) -> Iterator[Entry]:
+    """These entries with what it takes to read them and nothing else, in no order."""
+    columns = {
+        "sqlite": ("id", "correlation_id", "hex(body)", "json(envelope)"),
+        "postgresql": ("id", "correlation_id", "encode(body, 'hex')", "envelope"),
+    }[connections[ALIAS].vendor]
+    for first in range(0, len(entry_ids), _READ_TOGETHER):
+        these = entry_ids[first : first + _READ_TOGETHER]
+        query = f"SELECT {', '.join(_READ)} FROM webhook_wal WHERE id IN ({places(these)})"
+        found = rows_as_json(query, columns, these)
+        for id, name, body, envelope in found:
+            values = (id, uuid.UUID(name), bytes.fromhex(body), envelope)
+            yield Entry.from_db(ALIAS, _READ, values)

@@ -71,8 +71,11 @@ books_read = BooksRead()
 
 def book_of(entry: Entry) -> str:
     """The book of an entry; reads it where neither the log nor this process knows it yet."""
-    if known := entry.book or books_read.get(entry.correlation_id):
-        return known
+    return entry.book or books_read.get(entry.correlation_id) or read_book(entry)
+
+
+def read_book(entry: Entry) -> str:
+    """The book of an entry that nobody has read yet."""
     reading = read(entry)
     books_read.note(entry, reading)
     return reading.book

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from wal import journal
-from wal.line import InLine, line
+from wal.line import InLine, line, to_read
 from wal.models import Entry, EntryStatus
-from webhooks.reading import book_of, books_read
+from webhooks.reading import books_read, read_book
 
 
 def is_held(entry: Entry) -> bool:
@@ -25,16 +25,15 @@ def is_held(entry: Entry) -> bool:
 def first_in_line(books: set[str], *, up_to: int) -> dict[str, InLine]:
     """The first unsettled entry of each book."""
     found: dict[str, InLine] = {}
-    unread = []
+    unread: dict[int, InLine] = {}
     for each in line(books, up_to=up_to):
         book = each.book or books_read.get(each.correlation_id)
         if book is None:
-            unread.append(each)
+            unread[each.id] = each
         elif book not in found:
             found[book] = each
-    entries = Entry.objects.in_bulk([each.id for each in unread]) if unread else {}
-    for each in unread:
-        book = book_of(entries[each.id])
+    for entry in to_read(list(unread)):
+        book, each = read_book(entry), unread[entry.pk]
         if book not in found or each.id < found[book].id:
             found[book] = each
     return found
