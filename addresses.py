@@ -48,6 +48,7 @@ def counted_as(address: str) -> str:
     return str(ipaddress.ip_network((address, _IPV6_HOUSEHOLD), strict=False))
 
 
+@lru_cache(maxsize=1024)
 def as_address(text: str) -> str:
     """An IP address as the database knows them, without a scope; "" if it is none."""
     try:

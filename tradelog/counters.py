@@ -89,6 +89,9 @@ class SharedCounters(BaseCache):
         with environment.begin(write=True) as counts:
             counts.drop(environment.open_db(txn=counts), delete=False)
 
+    def validate_key(self, key: str) -> None:
+        """Nothing: memcached's limits, which Django asks for of every cache, are not LMDB's."""
+
     def _name(self, key: str, version: int | None) -> bytes:
         return self.make_and_validate_key(key, version).encode()
 

@@ -5,6 +5,7 @@ docs/settings.md is the same list for those who run the service.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from decimal import Decimal
@@ -234,6 +235,12 @@ CACHES = {
         "LOCATION": str(COUNTERS_FILE),
     }
 }
+# As django-ratelimit has them by itself. It asks for each with every request, and Django
+# looks long for what is not set.
+RATELIMIT_ENABLE = True
+RATELIMIT_USE_CACHE = "default"
+RATELIMIT_CACHE_PREFIX = "rl:"
+RATELIMIT_HASH_ALGORITHM = hashlib.sha256
 SILENCED_SYSTEM_CHECKS = [
     # The library knows neither Django's own Redis backend (E003 does not name it, W001
     # does) nor ours; both count atomically, which is what the check is about.
