@@ -16,8 +16,6 @@ from typing import Any, TypeVar
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
-from psycopg.abc import PQGen
-from psycopg.generators import send
 
 M = TypeVar("M", bound=models.Model)
 
@@ -48,32 +46,11 @@ def transaction_in_few_trips() -> Iterator[None]:
     with transaction.atomic(), database.wrap_database_errors:
         # Otherwise psycopg sends a BEGIN of its own, and waits for its answer.
         database.connection.autocommit = True
-        # It has none yet, and would make one of psycopg's own.
-        database.connection._pipeline = _Together(database.connection)
         with database.connection.pipeline():
             _execute(database, "BEGIN")
             yield
             # Django finds nothing left to commit.
             _execute(database, "COMMIT")
-
-
-class _Together(psycopg.Pipeline):
-    """Sends statements in one piece, once an answer is wanted.
-
-    psycopg sends each as it comes, and looks for answers each time: PostgreSQL is woken for
-    every statement, on cores that have other things to do (docs/performance.md).
-    """
-
-    def _communicate_gen(self) -> PQGen[None]:
-        # As far as libpq's own buffer.
-        while self.command_queue:
-            self.command_queue.popleft()()
-        yield from ()
-
-    def _fetch_gen(self, *, flush: bool) -> PQGen[None]:
-        # What the kernel did not take at once of what ended with a Sync.
-        yield from send(self.pgconn)
-        yield from super()._fetch_gen(flush=flush)
 
 
 def ask(statement: str, parameters: Sequence[object] = ()) -> Callable[[], list[Any]]:
