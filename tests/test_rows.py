@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from django.db import DataError
+from django.db import DataError, connection
+from psycopg.pq import PipelineStatus
 
 import rows
 from trades.models import Strategy
@@ -16,6 +17,7 @@ def test_more_than_the_kernel_takes_at_once_goes_with_the_commit() -> None:
     with rows.transaction_in_few_trips():
         rows.ask_to_insert([Strategy(name="Alpha")])
         length = rows.ask("SELECT length(%s)", [long])
+        assert connection.connection.pgconn.pipeline_status == PipelineStatus.ON
     assert length() == [(len(long),)]
     assert Strategy.objects.exists()
 

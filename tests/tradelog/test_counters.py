@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -81,3 +82,11 @@ def test_what_has_expired_does_not_pile_up(path: str, monkeypatch: pytest.Monkey
     with _opened(path).begin() as counts:
         assert counts.stat()["entries"] == 200
     assert cache.get("stranger-1100") == 1
+
+
+def test_memcached_has_no_say_in_keys(path: str) -> None:
+    cache, key = counters(path), f"a key with spaces {'x' * 300}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cache.add(key, 1, timeout=60)
+        assert cache.incr(key) == 2
