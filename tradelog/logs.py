@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 import structlog
+from structlog.dev import Column
 
 from webhooks.credentials import cut_tokens_from_text
 
@@ -26,7 +28,7 @@ def configuration(*, level: str, lines: str) -> dict[str, Any]:
     renderer: list[Any] = (
         [_STACK_TRACES, structlog.processors.JSONRenderer(default=str)]
         if lines == "json"
-        else [structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)]
+        else [_for_people()]
     )
     return {
         "version": 1,
@@ -61,6 +63,31 @@ def configuration(*, level: str, lines: str) -> dict[str, Any]:
         },
     }
 
+
+def _for_people() -> structlog.dev.ConsoleRenderer:
+    """Lines as the library has them without colours, in a third of its time.
+
+    Its own columns are made for styles, and write each piece of a line by itself.
+    """
+    renderer = structlog.dev.ConsoleRenderer(colors=False)
+    renderer.columns = [
+        Column("timestamp", lambda _, time: str(time)),
+        Column("level", lambda _, level: f"[{level:<9}]"),
+        Column("event", lambda _, event: str(event)),
+        Column("logger", lambda _, name: f"[{name}]"),
+        Column("", lambda key, value: f"{key}={_told(value)}"),
+    ]
+    return renderer
+
+
+def _told(value: object) -> str:
+    if isinstance(value, str) and not _UNCLEAR.search(value):
+        return value
+    return repr(value)
+
+
+#: What would leave open where a value ends.
+_UNCLEAR = re.compile(r"[ \t=\r\n\"']")
 
 #: Without local variables: they may be secrets.
 _STACK_TRACES = structlog.processors.ExceptionRenderer(

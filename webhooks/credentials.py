@@ -91,9 +91,12 @@ def cut_tokens(body: bytes) -> bytes:
 def cut_tokens_from_text(text: str) -> str:
     """A line of a log, or an error's message, without tokens of ours and what was tried as one."""
     # Who mistypes a token, or still sends an old one, tells most of a secret.
-    tried = _TRIED.sub(r"\1***", text)
+    tried = _TRIED.sub(r"\1***", text) if _MAY_BE_ADDRESS.search(text) else text
     return _cut_values(tried.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
+
+#: Most lines hold none of these, and that is told at once.
+_MAY_BE_ADDRESS = re.compile(r"[/?&]")
 
 #: In an address, up to where a token may stand, and what stands there.
 _TRIED = re.compile(

@@ -67,6 +67,27 @@ def test_what_is_bound_stands_on_every_line() -> None:
     assert "correlation_id" not in second
 
 
+def test_lines_for_people_are_the_librarys_own() -> None:
+    formatter = configuration(level="INFO", lines="console")["formatters"]["line"]
+    ours = formatter["processors"][-1]
+    its = structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)
+    told = {
+        "event": "Alert parked", "timestamp": "2026-11-28T18:00:00.000001Z", "logger": "a.module",
+        "plain": "S1", "spaced": "two words", "empty": "", "quoted": "it's", "named": "a=b",
+        "number": 7, "nothing": None, "fields": {"price": "no number"}, "broken": "a\nb\tc",
+        "stack": "Stack (most recent call last):",
+    }  # fmt: skip
+    for level in ("debug", "info", "warning", "error", "critical"):
+        line = {**told, "level": level}
+        assert ours(None, level, dict(line)) == its(None, level, dict(line))
+    assert ours(None, "info", {"event": "alone"}) == its(None, "info", {"event": "alone"})
+    try:
+        raise ValueError("of a test")
+    except ValueError:
+        line = {**told, "level": "error", "exc_info": True}
+        assert ours(None, "error", dict(line)) == its(None, "error", dict(line))
+
+
 def test_what_no_request_brought_leaves_nothing_bound(databases: None) -> None:
     delivery = Delivery(json.dumps(alert()).encode(), configured_tokens()[0], "127.0.0.1", "")
     receive(delivery, correlation_id=uuid.uuid4(), received_at=timezone.now())
