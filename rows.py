@@ -80,6 +80,17 @@ def from_json(model: type[M], row: Sequence[Any]) -> M:
     return model.from_db(DEFAULT_DB_ALIAS, fields.names, values)
 
 
+def new(model: type[M], **values: object) -> M:
+    """A row that is not there yet: `model(**values)` in a third of its time.
+
+    Values are told by attribute (`trade_id`), the others are the fields' defaults. Django's
+    constructor looks for each field by its name; only told all of them in their order, it does not.
+    """
+    fields = _fields(model)
+    made = {name: make() for name, make in fields.made.items()}
+    return model(*(fields.defaults | made | values).values())
+
+
 def insert(rows: Sequence[models.Model]) -> None:
     """Insert rows of one model, in their order; each gets its id."""
     ask_to_insert(rows)()
@@ -125,6 +136,14 @@ class _Fields:
         self.types = [str(field.rel_db_type(connection)).partition("(")[0] for field in fields]
         #: From JSON to each field's own type.
         self.read = [field.to_python for field in fields]
+        #: By attribute, what each field holds where nothing is told, and what makes it where
+        #: every row has one of its own.
+        self.defaults = {field.attname: field.get_default() for field in fields}
+        self.made = {
+            field.attname: field.default
+            for field in fields
+            if field.has_default() and callable(field.default)
+        }
         #: Those that are told the time on being inserted.
         self.stamped = [field for field in fields if getattr(field, "auto_now_add", False)]
         #: Attributes by column, of all but the id.

@@ -117,8 +117,9 @@ def write_lots(bookings: Sequence[tuple[Booking, int]]) -> Callable[[], None]:
 
 def lot_of(opening: Opening, fill: Fill, commission: Decimal) -> Lot:
     """The lot that an order opens, not yet saved; `commission` is the opening's share."""
-    lot = Lot(
-        strategy=fill.strategy,
+    lot = rows.new(
+        Lot,
+        strategy_id=fill.strategy.pk,
         symbol=fill.symbol,
         direction=opening.direction,
         quantity=opening.quantity,
@@ -164,8 +165,9 @@ def trades_of(
                 share(lot.entry_commission, closing.quantity, lot.quantity) + exit_commission
             )
         trades.append(
-            Trade(
-                strategy=fill.strategy,
+            rows.new(
+                Trade,
+                strategy_id=fill.strategy.pk,
                 symbol=fill.symbol,
                 direction=closing.lot.direction,
                 quantity=closing.quantity,
@@ -215,7 +217,8 @@ def _compare_reported(trades: list[Trade], fill: Fill) -> None:
 def split(lot: Lot, quantity: Decimal) -> Lot:
     """Take a quantity off a lot; return the new lot that holds it, not yet saved."""
     commission = share(lot.entry_commission, quantity, lot.quantity)
-    part = Lot(
+    part = rows.new(
+        Lot,
         strategy_id=lot.strategy_id,
         symbol=lot.symbol,
         direction=lot.direction,

@@ -194,8 +194,19 @@ def _effect(
 
 def _new_log(each: Wanted, known: WebhookLog | None) -> WebhookLog:
     """The alert's row, not yet saved; in the place it has if it failed before."""
-    entry = each.entry
-    log = WebhookLog(
+    entry, signal = each.entry, each.signal
+    told: dict[str, object] = {}
+    if signal is not None:
+        told = {
+            "strategy": signal.strategy,
+            "symbol": signal.symbol,
+            "is_test": signal.is_test,
+            "order_time": signal.time,
+            "direction": signal.direction or "",
+            "price": signal.price,
+        }
+    log = rows.new(
+        WebhookLog,
         correlation_id=entry.correlation_id,
         wal_id=entry.pk,
         idempotency_key=each.key,
@@ -206,16 +217,10 @@ def _new_log(each: Wanted, known: WebhookLog | None) -> WebhookLog:
         received_at=entry.received_at,
         via_mail=entry.envelope.get("via_mail", False),
         processed_at=timezone.now(),
+        **told,
     )
     if known is not None:
         log.pk, log.chain, log.place, log.link = known.pk, known.chain, known.place, known.link
-    if (signal := each.signal) is not None:
-        log.strategy = signal.strategy
-        log.symbol = signal.symbol
-        log.is_test = signal.is_test
-        log.order_time = signal.time
-        log.direction = signal.direction or ""
-        log.price = signal.price
     return log
 
 

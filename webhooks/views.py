@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 import structlog
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
@@ -25,7 +28,7 @@ ALERT_PATH = r"^webhook(?:/(?P<token>[^/]+))?/?$"
 
 
 @csrf_exempt
-def alert(request: HttpRequest, token: str | None = None) -> JsonResponse:
+def alert(request: HttpRequest, token: str | None = None) -> HttpResponse:
     """`POST /webhook/` and `POST /webhook/<token>/`: what became of it. Raises nothing."""
     try:
         if request.method != "POST":
@@ -35,7 +38,7 @@ def alert(request: HttpRequest, token: str | None = None) -> JsonResponse:
         return _answer_to(request, exception)
 
 
-def _processed(request: HttpRequest, token: str | None) -> JsonResponse:
+def _processed(request: HttpRequest, token: str | None) -> HttpResponse:
     received_at = timezone.now()
     with metering.answering.time():
         outcome = receive(
@@ -48,10 +51,10 @@ def _processed(request: HttpRequest, token: str | None) -> JsonResponse:
         raise fault
     count_answer()
     told = {"correlation_id": str(_correlation_id(request)), "status": Status.PROCESSED}
-    return JsonResponse(told | outcome.ids())
+    return _json(told | outcome.ids())
 
 
-def _answer_to(request: HttpRequest, exception: Exception) -> JsonResponse:
+def _answer_to(request: HttpRequest, exception: Exception) -> HttpResponse:
     if not isinstance(exception, Fault):
         return answer(request, unexpected(request, exception))
     if isinstance(exception, LogUnavailable) and exception.__cause__ is not None:
@@ -60,16 +63,23 @@ def _answer_to(request: HttpRequest, exception: Exception) -> JsonResponse:
     return answer(request, exception)
 
 
-def answer(request: HttpRequest, fault: Fault) -> JsonResponse:
+def answer(request: HttpRequest, fault: Fault) -> HttpResponse:
     """The answer to a fault (Contract, Answer)."""
     count_answer(fault)
     structlog.contextvars.bind_contextvars(error_code=fault.code)
-    response = JsonResponse(
-        fault.told(_correlation_id(request)), status=fault.http_status, headers=fault.headers()
-    )
+    response = _json(fault.told(_correlation_id(request)), fault.http_status, fault.headers())
     # Django would log a refusal with its path, and the path may hold a token.
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response
+
+
+def _json(
+    told: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
+) -> HttpResponse:
+    # Not a JsonResponse: its encoder, of which this wants nothing, is made anew for each answer.
+    return HttpResponse(
+        json.dumps(told), "application/json", status, headers={**(headers or {})}
+    )
 
 
 def unexpected(request: HttpRequest, exception: BaseException | None) -> Fault:
