@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from wal.models import Entry, EntryStatus
@@ -34,11 +35,11 @@ class Mark:
     error: str = ""
 
 
-_TOLD = (
-    "correlation_id", "body", "envelope", "received_at", "attempts", "claimed_by", "claimed_until",
-)  # fmt: skip
-_APPENDED = [field for field in Entry._meta.concrete_fields if field.name in _TOLD]
-_ROW = f"({', '.join(['%s'] * len(_APPENDED))}, 'processing', '', '')"
+_APPENDED = (
+    "correlation_id, body, envelope, received_at, attempts, claimed_by, claimed_until,"
+    " status, book, last_error"
+)
+_ROW = "(%s, %s, %s, %s, %s, %s, %s, 'processing', '', '')"
 
 _SETTLE = """
 UPDATE webhook_wal SET status = v.status, webhook_log_id = v.log, book = v.book,
@@ -60,14 +61,8 @@ _MARKS = {
 def append(entries: list[Entry]) -> Sequence[int]:
     """Insert entries in their order; their ids."""
     connection = connections[ALIAS]
-    columns = ", ".join(str(field.column) for field in _APPENDED)
-    rows = ", ".join([_ROW] * len(entries))
-    statement = f"INSERT INTO webhook_wal ({columns}, status, book, last_error) VALUES {rows}"
-    values = [
-        field.get_db_prep_save(getattr(entry, field.attname), connection)
-        for entry in entries
-        for field in _APPENDED
-    ]
+    statement = f"INSERT INTO webhook_wal ({_APPENDED}) VALUES {', '.join([_ROW] * len(entries))}"
+    values = [value for entry in entries for value in _values(entry, connection)]
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute(statement, values)
@@ -76,6 +71,20 @@ def append(entries: list[Entry]) -> Sequence[int]:
             return range(last - len(entries) + 1, last + 1)
         cursor.execute(f"{statement} RETURNING id", values)
         return [int(key) for (key,) in cursor.fetchall()]
+
+
+def _values(entry: Entry, connection: BaseDatabaseWrapper) -> tuple[Any, ...]:
+    # By the connection's own means: the fields would check again what is known to fit.
+    has_uuids, ops = connection.features.has_native_uuid_field, connection.ops
+    return (
+        entry.correlation_id if has_uuids else entry.correlation_id.hex,
+        entry.body,
+        ops.adapt_json_value(entry.envelope, None),
+        ops.adapt_datetimefield_value(entry.received_at),
+        entry.attempts,
+        entry.claimed_by,
+        ops.adapt_datetimefield_value(entry.claimed_until),
+    )
 
 
 def claim(

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
@@ -23,8 +24,7 @@ logger = logging.getLogger(__name__)
 @contextmanager
 def lines_about(entry: Entry, book: str) -> Iterator[None]:
     """Every log line that is written meanwhile tells the entry, and what it is about."""
-    about = {"correlation_id": str(entry.correlation_id), "wal_id": entry.pk, **_told(book)}
-    with structlog.contextvars.bound_contextvars(**about):
+    with structlog.contextvars.bound_contextvars(**_about(entry.correlation_id, entry.pk, book)):
         yield
 
 
@@ -42,27 +42,34 @@ def tell_book(book: str) -> None:
     structlog.contextvars.bind_contextvars(**_told(book))
 
 
+def _about(correlation_id: UUID, wal_id: int, book: str) -> dict[str, Any]:
+    return {"correlation_id": str(correlation_id), "wal_id": wal_id, **_told(book)}
+
+
 def _told(book: str) -> dict[str, Any]:
     strategy, symbol = book_parts(book)
     return {"strategy": strategy, "symbol": symbol} if symbol else {}
 
 
-def observe(outcome: Outcome) -> None:
-    """Tell and count what became of an alert; called once it is settled."""
+def observe(entry: Entry, book: str, outcome: Outcome) -> None:
+    """Tell and count what became of an entry; called once it is settled."""
     log, fault = outcome.log, outcome.fault
-    told: dict[str, Any] = {"webhook_log_id": log.pk}
+    # On the lines themselves: to bind it for them takes longer than to say it.
+    about = _about(entry.correlation_id, entry.pk, book)
+    told = about | {"webhook_log_id": log.pk}
     if fault is not None:
         told["error_code"] = fault.code
     elif log.action:
         told["action"] = log.action
     logger.info("Alert %s", log.status if fault is None else fault.status, extra=told)
     if log.via_mail and not outcome.is_recorded:
-        logger.warning("A webhook was missed: alert %s came by mail alone", log.pk)
+        logger.warning("A webhook was missed: alert %s came by mail alone", log.pk, extra=about)
     for released in outcome.released:
-        about = {"correlation_id": str(released.correlation_id), "wal_id": released.wal_id}
-        with structlog.contextvars.bound_contextvars(**about):
-            told = {"webhook_log_id": released.pk, "action": released.action}
-            logger.info("Alert %s, which had been parked", released.status, extra=told)
+        told = _about(released.correlation_id, released.wal_id, book) | {
+            "webhook_log_id": released.pk,
+            "action": released.action,
+        }
+        logger.info("Alert %s, which had been parked", released.status, extra=told)
     _count(outcome)
 
 

@@ -28,7 +28,7 @@ from wal.statements import Mark
 from webhooks.applying import apply
 from webhooks.main_database import TRANSACTION_SECONDS, transact
 from webhooks.models import WebhookLog
-from webhooks.observation import lines_about, observe
+from webhooks.observation import observe
 from webhooks.outcome import Outcome, settled_as
 from webhooks.reading import NO_BOOK
 from webhooks.turns import first_in_line, is_held
@@ -199,8 +199,7 @@ class Settler:
             # The effects are there and no alert will be applied twice; replay marks them.
             logger.warning("%d log entries could not be marked as settled", len(marks))
         for waiting, outcome in settled:
-            with lines_about(waiting.entry, waiting.book):
-                observe(outcome)
+            observe(waiting.entry, waiting.book, outcome)
             waiting.done.set_result(outcome)
 
     def _of_the_books_of(self, batch: list[Waiting]) -> list[Waiting]:
