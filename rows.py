@@ -8,10 +8,11 @@ figures). Everything else keeps to the ORM. PostgreSQL only, inside a transactio
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import psycopg
@@ -91,12 +92,19 @@ def new(model: type[M], **values: object) -> M:
     return model(*(fields.defaults | made | values).values())
 
 
+#: For attributes that refer to rows which may have no id yet: a unique column of theirs, and
+#: what it holds for each of the rows at hand.
+Named = Mapping[str, tuple[str, Sequence[object]]]
+
+
 def insert(rows: Sequence[models.Model]) -> None:
     """Insert rows of one model, in their order; each gets its id."""
     ask_to_insert(rows)()
 
 
-def ask_to_insert(rows: Sequence[models.Model]) -> Callable[[], None]:
+def ask_to_insert(
+    rows: Sequence[models.Model], named: Named = MappingProxyType({})
+) -> Callable[[], None]:
     """As `insert`, but each has its id only once what is returned has waited for it."""
     if not rows:
         return lambda: None
@@ -104,7 +112,8 @@ def ask_to_insert(rows: Sequence[models.Model]) -> Callable[[], None]:
     for row in rows:
         for field in fields.stamped:
             field.pre_save(row, add=True)
-    ids = ask(fields.insertion, [_as_json(rows, fields.written)])
+    told = _as_json(rows, fields.written, named)
+    ids = ask(_insertion(type(rows[0]), _by_name(named)), [told])
 
     def take_ids() -> None:
         if rows[0].pk is not None:
@@ -116,13 +125,16 @@ def ask_to_insert(rows: Sequence[models.Model]) -> Callable[[], None]:
     return take_ids
 
 
-def update(rows: Sequence[models.Model], names: tuple[str, ...]) -> None:
+def update(
+    rows: Sequence[models.Model], names: tuple[str, ...], named: Named = MappingProxyType({})
+) -> None:
     """Write these fields (by attribute, so `trade_id`) of rows of one model."""
     if not rows:
         return
     fields = _fields(type(rows[0]))
-    written = {"id": "id"} | {fields.columns[fields.names.index(name)]: name for name in names}
-    ask(_change(type(rows[0]), names), [_as_json(rows, written)])
+    written = {"id": "id"} | {fields.column[name]: name for name in names}
+    told = _as_json(rows, written, named)
+    ask(_change(type(rows[0]), names, _by_name(named)), [told])
 
 
 class _Fields:
@@ -130,10 +142,17 @@ class _Fields:
 
     def __init__(self, model: type[models.Model]) -> None:
         fields = sorted(model._meta.concrete_fields, key=lambda field: not field.primary_key)
+        self.table = model._meta.db_table
         self.names = [field.attname for field in fields]
         self.columns = [str(field.column) for field in fields]
+        #: By attribute.
+        self.column = dict(zip(self.names, self.columns, strict=True))
         # Without a length: a cast to one would cut off what an insert refuses.
-        self.types = [str(field.rel_db_type(connection)).partition("(")[0] for field in fields]
+        types = [str(field.rel_db_type(connection)).partition("(")[0] for field in fields]
+        #: By column.
+        self.types = dict(zip(self.columns, types, strict=True))
+        #: By attribute, the models that fields refer to.
+        self.referred = {field.attname: field.related_model for field in fields}
         #: From JSON to each field's own type.
         self.read = [field.to_python for field in fields]
         #: By attribute, what each field holds where nothing is told, and what makes it where
@@ -148,16 +167,6 @@ class _Fields:
         self.stamped = [field for field in fields if getattr(field, "auto_now_add", False)]
         #: Attributes by column, of all but the id.
         self.written = dict(zip(self.columns[1:], self.names[1:], strict=True))
-        listed = ", ".join(f'"{name}"' for name in self.columns[1:])
-        self.insertion = (
-            f'INSERT INTO "{model._meta.db_table}" ({listed}) SELECT {listed}'
-            f" FROM json_to_recordset(%s) AS v({self.record(self.columns[1:])}) RETURNING id"
-        )
-
-    def record(self, columns: Sequence[str]) -> str:
-        """Columns and their types."""
-        types = dict(zip(self.columns, self.types, strict=True))
-        return ", ".join(f'"{name}" {types[name]}' for name in columns)
 
 
 @lru_cache
@@ -165,24 +174,56 @@ def _fields(model: type[models.Model]) -> _Fields:
     return _Fields(model)
 
 
+#: Of what `Named` tells, what a statement is made of: attributes, and the unique columns.
+_ByName = tuple[tuple[str, str], ...]
+
+
+def _by_name(named: Named) -> _ByName:
+    return tuple((name, unique) for name, (unique, _) in named.items())
+
+
 @lru_cache
-def _change(model: type[models.Model], names: tuple[str, ...]) -> str:
-    fields = _fields(model)
-    columns = [fields.columns[fields.names.index(name)] for name in names]
-    changes = ", ".join(f'"{name}" = v."{name}"' for name in columns)
+def _insertion(model: type[models.Model], by_name: _ByName) -> str:
+    columns = _fields(model).columns[1:]
+    values, source = _source(model, columns, by_name)
+    listed = ", ".join(f'"{column}"' for column in columns)
     return (
-        f'UPDATE "{model._meta.db_table}" t SET {changes}'
-        f" FROM json_to_recordset(%s) AS v({fields.record(['id', *columns])}) WHERE t.id = v.id"
+        f'INSERT INTO "{_fields(model).table}" ({listed}) SELECT {", ".join(values.values())}'
+        f" FROM {source} RETURNING id"
     )
 
 
-def _as_json(rows: Sequence[models.Model], written: dict[str, str]) -> str:
+@lru_cache
+def _change(model: type[models.Model], names: tuple[str, ...], by_name: _ByName) -> str:
+    columns = [_fields(model).column[name] for name in names]
+    values, source = _source(model, ["id", *columns], by_name)
+    changes = ", ".join(f'"{column}" = {values[column]}' for column in columns)
+    return f'UPDATE "{_fields(model).table}" t SET {changes} FROM {source} WHERE t.id = v.id'
+
+
+def _source(
+    model: type[models.Model], columns: Sequence[str], by_name: _ByName
+) -> tuple[dict[str, str], str]:
+    """Where rows are read from that come as JSON, and by column what is read there."""
+    fields = _fields(model)
+    values = {column: f'v."{column}"' for column in columns}
+    types = {column: fields.types[column] for column in columns}
+    for name, unique in by_name:
+        column, its = fields.column[name], _fields(fields.referred[name])
+        values[column] = f'(SELECT id FROM "{its.table}" WHERE "{unique}" = v."{column}")'
+        types[column] = its.types[unique]
+    listed = ", ".join(f'"{column}" {type_}' for column, type_ in types.items())
+    return values, f"json_to_recordset(%s) AS v({listed})"
+
+
+def _as_json(rows: Sequence[models.Model], written: dict[str, str], named: Named) -> str:
     """The rows as one parameter, which costs far less than an array a column."""
-    return json.dumps(
-        [{column: getattr(row, name) for column, name in written.items()} for row in rows],
-        default=_as_text,
-        ensure_ascii=False,
-    )
+    told = [{column: getattr(row, name) for column, name in written.items()} for row in rows]
+    for name, (_, names) in named.items():
+        column = _fields(type(rows[0])).column[name]
+        for each, its in zip(told, names, strict=True):
+            each[column] = its
+    return json.dumps(told, default=_as_text, ensure_ascii=False)
 
 
 def _as_text(value: object) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 import rows
 from positions.models import Lot, LotStatus
@@ -54,6 +55,13 @@ class Booking:
     rests: tuple[Lot, ...]
     opened: Lot | None
 
+    def take_alert(self, log_id: int) -> None:
+        """Have the lots refer to their alert, whose id (`webhook_logs.id`) is known by now."""
+        for lot in self.closed:
+            lot.exit_webhook_log_id = log_id
+        if self.opened is not None:
+            self.opened.entry_webhook_log_id = log_id
+
     def open_after(self, lots: Sequence[Lot]) -> list[Lot]:
         """What is left open of the lots it was netted against, and what it opened."""
         left = [lot for lot in lots if lot.status == LotStatus.OPEN]
@@ -92,27 +100,44 @@ def write_trades(bookings: Sequence[Booking]) -> None:
     rows.insert([trade for booking in bookings for trade in booking.trades])
 
 
-def write_lots(bookings: Sequence[tuple[Booking, int]]) -> Callable[[], None]:
-    """Write the lots of these orders, each with its alert (`webhook_logs.id`).
+def write_lots(bookings: Sequence[tuple[Booking, UUID]]) -> Callable[[], None]:
+    """Write the lots of these orders, each with its alert (`webhook_logs.correlation_id`).
 
-    New ones have their ids only once what is returned has waited for them.
+    The alerts' rows may still be on their way, but must have been asked for before. New lots
+    have their ids only once what is returned has waited for them.
     """
-    whole: list[Lot] = []
-    parts: list[Lot] = []
+    whole: list[tuple[Lot, UUID]] = []
+    parts: list[tuple[Lot, UUID]] = []
     rests: list[Lot] = []
-    opened: list[Lot] = []
-    for booking, log_id in bookings:
+    opened: list[tuple[Lot, UUID]] = []
+    for booking, alert in bookings:
         for lot, trade in zip(booking.closed, booking.trades, strict=True):
-            lot.exit_webhook_log_id = log_id
             lot.trade_id = trade.pk
-            (parts if lot.pk is None else whole).append(lot)
+            (parts if lot.pk is None else whole).append((lot, alert))
         rests += booking.rests
         if booking.opened is not None:
-            booking.opened.entry_webhook_log_id = log_id
-            opened.append(booking.opened)
-    rows.update(whole, ("status", "exit_webhook_log_id", "trade_id"))
+            opened.append((booking.opened, alert))
+    rows.update(
+        [lot for lot, _ in whole],
+        ("status", "exit_webhook_log_id", "trade_id"),
+        _by_alert("exit_webhook_log_id", whole),
+    )
     rows.update(rests, ("quantity", "entry_commission"))
-    return rows.ask_to_insert(parts + opened)
+    asked = [
+        rows.ask_to_insert([lot for lot, _ in lots], _by_alert(name, lots))
+        for name, lots in (("exit_webhook_log_id", parts), ("entry_webhook_log_id", opened))
+    ]
+
+    def take_ids() -> None:
+        for take in asked:
+            take()
+
+    return take_ids
+
+
+def _by_alert(name: str, lots: Sequence[tuple[Lot, UUID]]) -> rows.Named:
+    # Not by the alert's id: to wait for that would be a round trip more.
+    return {name: ("correlation_id", [alert for _, alert in lots])}
 
 
 def lot_of(opening: Opening, fill: Fill, commission: Decimal) -> Lot:

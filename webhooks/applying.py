@@ -242,14 +242,23 @@ def _refused(log: WebhookLog, fault: Fault, *, may_wait: bool) -> WebhookLog:
 
 
 def _write(effects: Sequence[_Effect], ends: Mapping[str, trail.End]) -> Callable[[], None]:
-    """Write what alerts do; new lots have their ids once what is returned has waited for them."""
+    """Write what alerts do; it has its ids once what is returned has waited for them."""
     booked = [(effect.booking, effect.log) for effect in effects if effect.booking]
+    # Waited for, since an alert is sealed with its trade's id.
     write_trades([booking for booking, _ in booked])
     for booking, log in booked:
         if booking.trades:
             log.trade = booking.trades[0]
-    trail.record([effect.log for effect in effects], ends)
-    return write_lots([(booking, log.pk) for booking, log in booked])
+    take_ids_of_logs = trail.record([effect.log for effect in effects], ends)
+    take_ids_of_lots = write_lots([(booking, log.correlation_id) for booking, log in booked])
+
+    def take_ids() -> None:
+        take_ids_of_logs()
+        take_ids_of_lots()
+        for booking, log in booked:
+            booking.take_alert(log.pk)
+
+    return take_ids
 
 
 def _outcome(effect: _Effect, released: Sequence[_Effect]) -> Outcome:

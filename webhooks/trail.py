@@ -50,11 +50,12 @@ def chain_of(log: WebhookLog) -> str:
     return REFUSED if refused else book_name(log.strategy, log.symbol)
 
 
-def record(logs: Sequence[WebhookLog], ends: Mapping[str, End]) -> None:
+def record(logs: Sequence[WebhookLog], ends: Mapping[str, End]) -> Callable[[], None]:
     """Save the rows of alerts with their hashes; new ones each at the end of its chain.
 
     `ends` are those of their chains, as far as they have any. Called in the transaction
-    that holds the locks of their books, and of the refused if one of them is.
+    that holds the locks of their books, and of the refused if one of them is. New ones have
+    their ids only once what is returned has waited for them.
     """
     ends = dict(ends)
     new, known = [log for log in logs if not log.link], [log for log in logs if log.link]
@@ -66,8 +67,8 @@ def record(logs: Sequence[WebhookLog], ends: Mapping[str, End]) -> None:
         ends[log.chain] = log.place, log.link
     for log in logs:
         log.seal = trail_hash.seal(settings.TRAIL_KEY, log.link, vars(log))
-    rows.insert(new)
     rows.update(known, _WRITTEN_AGAIN)
+    return rows.ask_to_insert(new)
 
 
 def reseal(log_ids: Iterable[int]) -> None:

@@ -77,9 +77,7 @@ def _json(
     told: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
 ) -> HttpResponse:
     # Not a JsonResponse: its encoder, of which this wants nothing, is made anew for each answer.
-    return HttpResponse(
-        json.dumps(told), "application/json", status, headers={**(headers or {})}
-    )
+    return HttpResponse(json.dumps(told), "application/json", status, headers={**(headers or {})})
 
 
 def unexpected(request: HttpRequest, exception: BaseException | None) -> Fault:

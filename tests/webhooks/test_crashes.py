@@ -28,7 +28,7 @@ STEPS = [
     pytest.param("webhooks.applying:net", id="book locked, lots read"),
     pytest.param("webhooks.applying:write_trades", id="netted"),
     pytest.param("webhooks.trail:record", id="trade inserted"),
-    pytest.param("webhooks.applying:write_lots", id="row in webhook_logs inserted"),
+    pytest.param("webhooks.applying:write_lots", id="row in webhook_logs asked for"),
     pytest.param("django.db.backends.postgresql.base:DatabaseWrapper._commit", id="uncommitted"),
     pytest.param("webhooks.settler:_marks", id="committed, not settled"),
 ]

@@ -28,12 +28,12 @@ def applied(action: str, number: int) -> str:
     return outcome.log.action
 
 
-def test_an_entry_waits_three_times_and_an_exit_four(tmp_path: Path) -> None:
-    """For what the book holds, its trades if any, its row, and the rest with the COMMIT."""
+def test_an_entry_waits_twice_and_an_exit_three_times(tmp_path: Path) -> None:
+    """For what the book holds, its trades if any, and the rest with the COMMIT."""
     applied("buy", 0)  # Its strategy is made.
     applied("sell", 1)
     for number, (action, effect, trips) in enumerate(
-        [("buy", "opened", 3), ("sell", "closed", 4)], start=2
+        [("buy", "opened", 2), ("sell", "closed", 3)], start=2
     ):
         told = tmp_path / action
         with told.open("w") as file:
