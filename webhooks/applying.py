@@ -23,6 +23,7 @@ from positions.netting import net, signed_position
 from trades.models import Strategy
 from wal.models import Entry
 from webhooks import trail
+from webhooks.alert_row import row_of
 from webhooks.drift import mark_drift
 from webhooks.identity import identity, identity_is_lasting, identity_of_entry
 from webhooks.main_database import TRANSACTION_SECONDS
@@ -194,31 +195,7 @@ def _effect(
 
 def _new_log(each: Wanted, known: WebhookLog | None) -> WebhookLog:
     """The alert's row, not yet saved; in the place it has if it failed before."""
-    entry, signal = each.entry, each.signal
-    told: dict[str, object] = {}
-    if signal is not None:
-        told = {
-            "strategy": signal.strategy,
-            "symbol": signal.symbol,
-            "is_test": signal.is_test,
-            "order_time": signal.time,
-            "direction": signal.direction or "",
-            "price": signal.price,
-        }
-    log = rows.new(
-        WebhookLog,
-        correlation_id=entry.correlation_id,
-        wal_id=entry.pk,
-        idempotency_key=each.key,
-        status=LogStatus.PROCESSED,
-        payload=_as_text(bytes(entry.body)),
-        token_name=entry.envelope.get("token", ""),
-        source_address=entry.envelope.get("address") or None,
-        received_at=entry.received_at,
-        via_mail=entry.envelope.get("via_mail", False),
-        processed_at=timezone.now(),
-        **told,
-    )
+    log = row_of(each.entry, each.signal, key=each.key)
     if known is not None:
         log.pk, log.chain, log.place, log.link = known.pk, known.chain, known.place, known.link
     return log
@@ -307,8 +284,3 @@ def _fail_parked(log: WebhookLog, each: Wanted, standing: Standing) -> Outcome:
     mark_drift(log, each.signal, position, position)
     trail.record([log], {})
     return Outcome(log)
-
-
-def _as_text(body: bytes) -> str:
-    # PostgreSQL's text holds no NUL, and a body need not be UTF-8; both stay readable.
-    return body.decode("utf-8", "backslashreplace").replace("\0", "\\x00")

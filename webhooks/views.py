@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -74,10 +73,10 @@ def answer(request: HttpRequest, fault: Fault) -> HttpResponse:
 
 
 def _json(
-    told: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
+    told: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None
 ) -> HttpResponse:
     # Not a JsonResponse: its encoder, of which this wants nothing, is made anew for each answer.
-    return HttpResponse(json.dumps(told), "application/json", status, headers={**(headers or {})})
+    return HttpResponse(json.dumps(told), "application/json", status, headers=headers)
 
 
 def unexpected(request: HttpRequest, exception: BaseException | None) -> Fault:

@@ -1,0 +1,46 @@
+"""The row in webhook_logs that an entry gets."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+import rows
+from wal.models import Entry
+from webhooks.models import LogStatus, WebhookLog
+from webhooks.signal import Signal
+
+
+def row_of(entry: Entry, signal: Signal | None, *, key: str) -> WebhookLog:
+    """What an entry says, as a row that is not yet saved and tells of no effect.
+
+    `key` is its idempotency key; without a signal it says no more than its body.
+    """
+    said: dict[str, object] = {}
+    if signal is not None:
+        said = {
+            "strategy": signal.strategy,
+            "symbol": signal.symbol,
+            "is_test": signal.is_test,
+            "order_time": signal.time,
+            "direction": signal.direction or "",
+            "price": signal.price,
+        }
+    return rows.new(
+        WebhookLog,
+        correlation_id=entry.correlation_id,
+        wal_id=entry.pk,
+        idempotency_key=key,
+        status=LogStatus.PROCESSED,
+        payload=_as_text(bytes(entry.body)),
+        token_name=entry.envelope.get("token", ""),
+        source_address=entry.envelope.get("address") or None,
+        received_at=entry.received_at,
+        via_mail=entry.envelope.get("via_mail", False),
+        processed_at=timezone.now(),
+        **said,
+    )
+
+
+def _as_text(body: bytes) -> str:
+    # PostgreSQL's text holds no NUL, and a body need not be UTF-8; both stay readable.
+    return body.decode("utf-8", "backslashreplace").replace("\0", "\\x00")
