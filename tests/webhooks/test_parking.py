@@ -34,6 +34,15 @@ def test_parked_exit_is_applied_right_after_its_entry(post: Poster) -> None:
     assert (entry.status, entry.webhook_log_id) == ("completed", log.pk)
 
 
+def test_a_parked_exit_closes_a_part_of_what_its_entry_opens(post: Poster) -> None:
+    parked = post(**EXIT, quantity="1")
+    entered = post(quantity="3")
+    rest, part = Lot.objects.order_by("id")
+    assert (rest.pk, rest.quantity, rest.exit_webhook_log_id) == (entered["position_id"], 2, None)
+    assert (part.quantity, part.exit_webhook_log_id) == (1, parked["webhook_log_id"])
+    assert {lot.entry_webhook_log_id for lot in (rest, part)} == {entered["webhook_log_id"]}
+
+
 def test_the_parked_exits_duplicate_has_its_ids(post: Poster) -> None:
     parked = post(**EXIT)
     assert post(**EXIT)["webhook_log_id"] == parked["webhook_log_id"]
