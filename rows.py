@@ -70,7 +70,7 @@ def ask(statement: str, parameters: Sequence[object] = ()) -> Callable[[], list[
 def as_json(model: type[models.Model]) -> str:
     """A row of a model as a statement tells it in JSON, for `from_json`."""
     table = model._meta.db_table
-    listed = ", ".join(f'"{table}"."{name}"' for name in _fields(model).columns)
+    listed = ", ".join(f'"{table}"."{name}"' for name in _fields(model).types)
     return f"json_build_array({listed})"
 
 
@@ -78,11 +78,11 @@ def from_json(model: type[M], row: Sequence[Any]) -> M:
     """The row that `as_json` told; its decimal numbers must have been read as Decimal."""
     fields = _fields(model)
     values = [read(value) for read, value in zip(fields.read, row, strict=True)]
-    return model.from_db(DEFAULT_DB_ALIAS, fields.names, values)
+    return model.from_db(DEFAULT_DB_ALIAS, fields.column, values)
 
 
 def new(model: type[M], **values: object) -> M:
-    """A row that is not there yet: `model(**values)` in a third of its time.
+    """A row that is not there yet: `model(**values)` in half of its time.
 
     Values are told by attribute (`trade_id`), the others are the fields' defaults. Django's
     constructor looks for each field by its name; only told all of them in their order, it does not.
@@ -143,14 +143,12 @@ class _Fields:
     def __init__(self, model: type[models.Model]) -> None:
         fields = sorted(model._meta.concrete_fields, key=lambda field: not field.primary_key)
         self.table = model._meta.db_table
-        self.names = [field.attname for field in fields]
-        self.columns = [str(field.column) for field in fields]
         #: By attribute.
-        self.column = dict(zip(self.names, self.columns, strict=True))
+        self.column = {field.attname: str(field.column) for field in fields}
         # Without a length: a cast to one would cut off what an insert refuses.
         types = [str(field.rel_db_type(connection)).partition("(")[0] for field in fields]
         #: By column.
-        self.types = dict(zip(self.columns, types, strict=True))
+        self.types = dict(zip(self.column.values(), types, strict=True))
         #: By attribute, the models that fields refer to.
         self.referred = {field.attname: field.related_model for field in fields}
         #: From JSON to each field's own type.
@@ -166,7 +164,7 @@ class _Fields:
         #: Those that are told the time on being inserted.
         self.stamped = [field for field in fields if getattr(field, "auto_now_add", False)]
         #: Attributes by column, of all but the id.
-        self.written = dict(zip(self.columns[1:], self.names[1:], strict=True))
+        self.written = {str(field.column): field.attname for field in fields[1:]}
 
 
 @lru_cache
@@ -184,7 +182,7 @@ def _by_name(named: Named) -> _ByName:
 
 @lru_cache
 def _insertion(model: type[models.Model], by_name: _ByName) -> str:
-    columns = _fields(model).columns[1:]
+    columns = list(_fields(model).written)
     values, source = _source(model, columns, by_name)
     listed = ", ".join(f'"{column}"' for column in columns)
     return (

@@ -62,9 +62,7 @@ def admit(request: HttpRequest, url_token: str | None) -> Delivery:
     _check_rate(request, address, token, body)
     if token is None:
         raise InvalidToken
-    given_key = request.META.get("HTTP_IDEMPOTENCY_KEY", "")
-    if given_key:
-        given_key = cut_tokens(given_key.encode()).decode().strip()
+    given_key = cut_tokens(request.META.get("HTTP_IDEMPOTENCY_KEY", "").encode()).decode().strip()
     return Delivery(cut_tokens(body), token, address, given_key)
 
 

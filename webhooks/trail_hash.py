@@ -63,11 +63,10 @@ def _digest(key: str, values: list[Any]) -> str:
 
 def _canonical(value: Any) -> Any:
     """A value as text that is the same before it is stored and after it is read back."""
+    if isinstance(value, str):
+        return _address(value) or value
     if value is None or isinstance(value, int):
         return value
-    if isinstance(value, str):
-        # PostgreSQL and Python write IPv6 in ways of their own; little else has two colons.
-        return value if value.count(":") < 2 else _address(value) or value
     if isinstance(value, Decimal):
         return f"{plain(value):f}"
     if isinstance(value, datetime):
@@ -75,14 +74,15 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, dict):
+        # Nearly always empty, and for sorted keys an encoder is made each time.
         return json.dumps(value, sort_keys=True) if value else "{}"
     raise TypeError(f"A {type(value).__name__} has no canonical text.")
 
 
 def _address(text: str) -> str:
-    """An IPv6 address, however it is written; "" where it is none."""
-    if len(text) > 45:
-        return ""
+    # PostgreSQL and Python write IPv6 in ways of their own.
+    if len(text) > 45 or text.count(":") < 2:
+        return ""  # As nearly always, and far sooner told.
     try:
         return ipaddress.ip_address(text).packed.hex()
     except ValueError:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from typing import Any
 from uuid import UUID
 
 import structlog
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
@@ -27,7 +25,7 @@ ALERT_PATH = r"^webhook(?:/(?P<token>[^/]+))?/?$"
 
 
 @csrf_exempt
-def alert(request: HttpRequest, token: str | None = None) -> HttpResponse:
+def alert(request: HttpRequest, token: str | None = None) -> JsonResponse:
     """`POST /webhook/` and `POST /webhook/<token>/`: what became of it. Raises nothing."""
     try:
         if request.method != "POST":
@@ -37,7 +35,7 @@ def alert(request: HttpRequest, token: str | None = None) -> HttpResponse:
         return _answer_to(request, exception)
 
 
-def _processed(request: HttpRequest, token: str | None) -> HttpResponse:
+def _processed(request: HttpRequest, token: str | None) -> JsonResponse:
     received_at = timezone.now()
     with metering.answering.time():
         outcome = receive(
@@ -50,10 +48,10 @@ def _processed(request: HttpRequest, token: str | None) -> HttpResponse:
         raise fault
     count_answer()
     told = {"correlation_id": str(_correlation_id(request)), "status": Status.PROCESSED}
-    return _json(told | outcome.ids())
+    return JsonResponse(told | outcome.ids())
 
 
-def _answer_to(request: HttpRequest, exception: Exception) -> HttpResponse:
+def _answer_to(request: HttpRequest, exception: Exception) -> JsonResponse:
     if not isinstance(exception, Fault):
         return answer(request, unexpected(request, exception))
     if isinstance(exception, LogUnavailable) and exception.__cause__ is not None:
@@ -62,21 +60,16 @@ def _answer_to(request: HttpRequest, exception: Exception) -> HttpResponse:
     return answer(request, exception)
 
 
-def answer(request: HttpRequest, fault: Fault) -> HttpResponse:
+def answer(request: HttpRequest, fault: Fault) -> JsonResponse:
     """The answer to a fault (Contract, Answer)."""
     count_answer(fault)
     structlog.contextvars.bind_contextvars(error_code=fault.code)
-    response = _json(fault.told(_correlation_id(request)), fault.http_status, fault.headers())
+    response = JsonResponse(
+        fault.told(_correlation_id(request)), status=fault.http_status, headers=fault.headers()
+    )
     # Django would log a refusal with its path, and the path may hold a token.
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response
-
-
-def _json(
-    told: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None
-) -> HttpResponse:
-    # Not a JsonResponse: its encoder, of which this wants nothing, is made anew for each answer.
-    return HttpResponse(json.dumps(told), "application/json", status, headers=headers)
 
 
 def unexpected(request: HttpRequest, exception: BaseException | None) -> Fault:
