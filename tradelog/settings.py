@@ -10,16 +10,12 @@ import logging
 import re
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
 
 import environ
 from csp import constants as csp
-from django.templatetags.static import static
-from django.urls import reverse_lazy
 
-from deadline import PunctualConnection
-from tradelog import embedded, logs
+from tradelog import databases, embedded, logs, looks
+from tradelog.api import description
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -150,69 +146,23 @@ ALERT_RECONCILE_HOURS = env.float("ALERT_RECONCILE_HOURS", default=24)
 
 # --- Databases ---------------------------------------------------------------
 
-
-def _on_postgresql(database: dict[str, Any]) -> dict[str, Any]:
-    """A PostgreSQL, with a pool because the server's threads come and go."""
-    return {
-        **database,
-        # A socket's folder is written %2Fso, as libpq has it; django-environ leaves it so.
-        "HOST": unquote(database.get("HOST") or ""),
-        "OPTIONS": {
-            "connect_timeout": 2,
-            # A peer that is gone without a word is noticed.
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            # Else psycopg prepares no statement, not even those it is told to (`rows.py`).
-            "prepare_threshold": 5,
-            **database.get("OPTIONS", {}),
-            "pool": {
-                "min_size": 0,
-                # One connection a thread at most.
-                "max_size": THREADS + 4,
-                # Not under a request's deadline, so short; the pipeline tries again while it may.
-                "timeout": 0.5,
-                "max_idle": 60,
-                # By itself the pool tries for minutes, at longer and longer intervals,
-                # and meanwhile opens no other connection: the database would be back
-                # long before we noticed.
-                "reconnect_timeout": 2,
-                "connection_class": PunctualConnection,
-            },
-        },
-    }
-
-
 #: Where DATABASE_URL is not set, PostgreSQL runs in TRADELOG_DATA.
 EMBEDDED_POSTGRES = not env.str("DATABASE_URL", default="")
-MAIN_DATABASE = _on_postgresql(
-    embedded.Cluster(TRADELOG_DATA / "postgres").database
-    if EMBEDDED_POSTGRES
-    else env.db_url("DATABASE_URL")
-)
-
-LOG_DATABASE: dict[str, Any] = env.db_url_config(
-    env.str("WAL_DATABASE_URL", default="") or f"sqlite:///{TRADELOG_DATA / 'wal.sqlite3'}"
-)
-if LOG_DATABASE["ENGINE"] == "django.db.backends.sqlite3":
-    # Kept open: opening a SQLite file costs more than the append.
-    LOG_DATABASE["CONN_MAX_AGE"] = None
-    LOG_DATABASE["OPTIONS"] = {
-        # IMMEDIATE: a transaction that reads first and writes later would otherwise
-        # fail with "database is locked" instead of waiting its turn.
-        "transaction_mode": "IMMEDIATE",
-        # Shorter than a caller waits (wal.journal.PATIENCE), so that it learns why.
-        "timeout": 1,
-        # FULL: a commit returns when the entry is on disk, not when it is in a cache.
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
-    }
-    # A file, so that the threads and processes of a test see one log.
-    LOG_DATABASE["TEST"] = {"NAME": str(TRADELOG_DATA / "test_wal.sqlite3")}
-elif LOG_DATABASE["ENGINE"] == "django.db.backends.postgresql":
-    # A connection that was cut would refuse an alert before the next one is tried.
-    LOG_DATABASE = {**_on_postgresql(LOG_DATABASE), "CONN_HEALTH_CHECKS": True}
-
-DATABASES = {"default": MAIN_DATABASE, "wal": LOG_DATABASE}
+DATABASES = {
+    "default": databases.on_postgresql(
+        embedded.Cluster(TRADELOG_DATA / "postgres").database
+        if EMBEDDED_POSTGRES
+        else env.db_url("DATABASE_URL"),
+        threads=THREADS,
+    ),
+    "wal": databases.of_the_log(
+        env.db_url_config(
+            env.str("WAL_DATABASE_URL", default="") or f"sqlite:///{TRADELOG_DATA / 'wal.sqlite3'}"
+        ),
+        threads=THREADS,
+        folder=TRADELOG_DATA,
+    ),
+}
 DATABASE_ROUTERS = ["tradelog.router.LogRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -360,46 +310,8 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "tradelog.api.schema.ApiSchema",
 }
 
-#: The API's description of itself.
-SPECTACULAR_SETTINGS = {
-    "TITLE": "tradelog",
-    "DESCRIPTION": "Trades, positions, alerts and statistics, read-only. Amounts are strings "
-    "with every digit, times are ISO 8601 in UTC.",
-    "VERSION": "1",
-    "PREPROCESSING_HOOKS": ["tradelog.api.schema.only_api"],
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "tradelog.api.schema.all_there",
-    ],
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "ENUM_NAME_OVERRIDES": {
-        "AlertStatus": "webhooks.models.LogStatus",
-        "PositionStatus": "positions.models.LotStatus",
-        "Direction": "trades.direction.Direction",
-    },
-}
-
-#: The admin's looks (django-unfold); its colours are in tradelog/static/tradelog/colours.css.
-UNFOLD = {
-    "SITE_TITLE": "tradelog",
-    "SITE_HEADER": "tradelog",
-    "SITE_SYMBOL": "candlestick_chart",
-    "SITE_URL": None,
-    "SITE_FAVICONS": [
-        {
-            "rel": "icon",
-            "type": "image/svg+xml",
-            "href": lambda request: static("tradelog/favicon.svg"),
-        }
-    ],
-    "SIDEBAR": {"navigation": "tradelog.sidebar.navigation"},
-    "ACCOUNT": {
-        "navigation": [
-            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
-            {"title": "Time zone", "link": reverse_lazy("time-zone")},
-        ]
-    },
-}
+SPECTACULAR_SETTINGS = description.OF_THE_API
+UNFOLD = looks.OF_THE_ADMIN
 
 LANGUAGE_CODE = "en-us"
 USE_I18N = True
