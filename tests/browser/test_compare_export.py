@@ -14,7 +14,7 @@ from tests.browser.conftest import Tab
 from tests.browser.test_overview import LOOKS, fits
 from tests.server import Server
 from tests.trades.export_files import Form, as_csv, rows
-from tests.webhooks.test_export_comparison import FIRST, SECOND, listed
+from tests.webhooks.exported_trades import FIRST, SECOND, listed
 from trades.models import ImportBatch, Trade
 from webhooks.models import WebhookLog
 

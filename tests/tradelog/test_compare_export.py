@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from tests.alerts import Poster
 from tests.trades.export_files import Form, Listed, as_csv, as_xlsx, rows
-from tests.webhooks.test_export_comparison import FIRST, SECOND, listed, post_entry, post_trade
+from tests.webhooks.exported_trades import FIRST, SECOND, listed, post_entry, post_trade
 from tradelog import kept_exports
 from tradelog.kept_exports import TooManyTrades, keep, kept
 from trades.comparison.tolerances import Tolerance, Tolerances

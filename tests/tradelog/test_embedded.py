@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import pickle
-import pwd
-import shutil
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,109 +16,18 @@ import psutil
 import psycopg
 import pytest
 
-from tests.processes import kill_all
-from tradelog.access import let_others_through
+from tests.tradelog.clusters import (
+    AS_ROOT,
+    ROOT,
+    ask,
+    cleaned_up,
+    has_hold,
+    holder,
+    kill_server,
+    let_go,
+    postmaster,
+)
 from tradelog.embedded import Cluster, ClusterError
-
-ROOT = Path(__file__).parent.parent.parent
-AS_ROOT = os.geteuid() == 0
-
-#: Holds a cluster, says so, and lets go when its input ends.
-HOLDER = """
-import sys
-from tradelog.embedded import Cluster
-Cluster(sys.argv[1]).hold()
-print("held", flush=True)
-sys.stdin.read()
-"""
-
-
-@pytest.fixture(scope="module")
-def made_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder as the first start leaves it: initdb takes most of a test's time."""
-    cluster = Cluster(tmp_path_factory.mktemp("made") / "postgres")
-    cluster.start()
-    cluster.stop()
-    return cluster.path
-
-
-@pytest.fixture
-def cluster(tmp_path: Path, made_folder: Path) -> Iterator[Cluster]:
-    """A cluster that ran before, in a folder with a space in its name."""
-    folder = tmp_path / "my data"
-    folder.mkdir()
-    subprocess.run(["cp", "-a", str(made_folder), str(folder)], check=True)
-    yield from _cleaned_up(Cluster(folder / "postgres"))
-
-
-@pytest.fixture
-def new_cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """A cluster that has never run."""
-    yield from _cleaned_up(Cluster(tmp_path / "my data" / "postgres"))
-
-
-def _cleaned_up(cluster: Cluster) -> Iterator[Cluster]:
-    yield cluster
-    cluster.stop()
-    if cluster.socket_directory != cluster.path:
-        shutil.rmtree(cluster.socket_directory, ignore_errors=True)
-
-
-def ask(cluster: Cluster, statement: str) -> Any:
-    """The first value of a statement's first row; None if it returns no rows."""
-    database = cluster.database
-    with psycopg.connect(
-        host=database["HOST"],
-        port=database["PORT"],
-        user=database["USER"],
-        dbname=database["NAME"],
-        connect_timeout=5,
-    ) as connection:
-        cursor = connection.execute(statement)
-        row = cursor.fetchone() if cursor.description else None
-        return row[0] if row else None
-
-
-def postmaster(cluster: Cluster) -> psutil.Process:
-    return psutil.Process(int((cluster.path / "postmaster.pid").read_text().split()[0]))
-
-
-def server_processes(cluster: Cluster) -> list[psutil.Process]:
-    main = postmaster(cluster)
-    return [main, *main.children()]
-
-
-def kill_server(cluster: Cluster) -> None:
-    kill_all(server_processes(cluster))
-
-
-def users_of_server(cluster: Cluster) -> set[str]:
-    users = {postmaster(cluster).username()}
-    for process in server_processes(cluster):
-        # PostgreSQL ends some of its processes as soon as they have done their work.
-        with suppress(psutil.NoSuchProcess):
-            users.add(process.username())
-    return users
-
-
-def holder(cluster: Cluster) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(cluster.path)],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
-def has_hold(process: subprocess.Popen[str]) -> bool:
-    assert process.stdout
-    return process.stdout.readline() == "held\n"
-
-
-def let_go(process: subprocess.Popen[str]) -> None:
-    process.communicate(timeout=30)
-    assert process.returncode == 0
 
 
 def test_starts_for_its_owner_alone_and_stops(new_cluster: Cluster) -> None:
@@ -160,7 +66,7 @@ def test_naming_it_touches_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["x" * 100, "a,b", "it's"])
 def test_runs_where_a_socket_cannot_be(tmp_path: Path, name: str) -> None:
-    for cluster in _cleaned_up(Cluster(tmp_path / name / "postgres")):
+    for cluster in cleaned_up(Cluster(tmp_path / name / "postgres")):
         folder = cluster.socket_directory
         assert folder.parent == Path("/tmp")
 
@@ -172,7 +78,7 @@ def test_runs_where_a_socket_cannot_be(tmp_path: Path, name: str) -> None:
 
 
 def test_refuses_a_socket_folder_somebody_else_made(tmp_path: Path) -> None:
-    for cluster in _cleaned_up(Cluster(tmp_path / ("y" * 100) / "postgres")):
+    for cluster in cleaned_up(Cluster(tmp_path / ("y" * 100) / "postgres")):
         cluster.socket_directory.mkdir()
         cluster.socket_directory.chmod(0o777)
 
@@ -342,67 +248,6 @@ def test_refuses_a_folder_that_holds_something_else(new_cluster: Cluster) -> Non
     with pytest.raises(ClusterError, match="in the way"):
         cluster.start()
     assert (cluster.path / "letters.txt").read_text() == "dear"
-
-
-@pytest.mark.skipif(not AS_ROOT, reason="only root can be another user")
-class TestAsRoot:
-    def test_runs_as_a_user_of_its_own_below_folders_closed_to_it(self, tmp_path: Path) -> None:
-        closed = tmp_path / "closed"
-        closed.mkdir(mode=0o700)
-        for cluster in _cleaned_up(Cluster(closed / "data" / "postgres")):
-            cluster.start()
-
-            assert users_of_server(cluster) == {"pgserver"}
-            # Passing through, not listing.
-            assert stat.S_IMODE(closed.stat().st_mode) == 0o701
-
-    def test_nobody_else_can_connect(self, cluster: Cluster) -> None:
-        cluster.start()
-        with pytest.raises(psycopg.OperationalError, match="Permission denied"):
-            _as_user("nobody", lambda: ask(cluster, "SELECT 1"))
-
-    def test_an_ordinary_user_runs_its_own(self, tmp_path: Path, made_folder: Path) -> None:
-        home = tmp_path / "home"
-        home.mkdir()
-        nobody = pwd.getpwnam("nobody")
-        os.chown(home, nobody.pw_uid, nobody.pw_gid)
-        let_others_through(tmp_path)
-        for cluster in _cleaned_up(Cluster(home / "data" / "postgres")):
-            _as_user("nobody", cluster.start)
-
-            # And root, coming later, runs it as the owner of its folder.
-            cluster.stop()
-            cluster.start()
-            assert users_of_server(cluster) == {"nobody"}
-
-    def test_an_ordinary_user_is_told_whose_folder_it_is(self, cluster: Cluster) -> None:
-        cluster.start()
-        with pytest.raises(ClusterError, match="belongs to another user"):
-            _as_user("nobody", cluster.start)
-
-
-def _as_user(name: str, action: Callable[[], object]) -> None:
-    """Run something in a child process of another user; raises what it raised."""
-    user = pwd.getpwnam(name)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        failure: BaseException | None = None
-        try:
-            os.setgroups([])
-            os.setgid(user.pw_gid)
-            os.setuid(user.pw_uid)
-            action()
-        except BaseException as error:
-            failure = error
-        os.write(writer, pickle.dumps(failure))
-        os._exit(0)
-    os.close(writer)
-    os.waitpid(child, 0)
-    with os.fdopen(reader, "rb") as told:
-        failure = pickle.load(told)
-    if failure:
-        raise failure
 
 
 def _await(condition: Callable[[], Any]) -> Any:

@@ -20,7 +20,7 @@ from tests.factories import EntryFactory
 from tests.server import databases_of_this_run
 from tests.trades.demo_list import demo_list
 from tests.trades.export_files import Form, Listed, as_csv, as_xlsx, rows
-from tests.webhooks.test_export_comparison import (
+from tests.webhooks.exported_trades import (
     FIRST,
     SECOND,
     export_of,

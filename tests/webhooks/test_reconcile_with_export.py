@@ -17,7 +17,7 @@ from tests.alerts import Poster
 from tests.server import ROOT, databases_of_this_run
 from tests.trades.demo_list import demo_list
 from tests.trades.export_files import Form, Listed, as_csv, as_xlsx, rows
-from tests.webhooks.test_export_comparison import FIRST, SECOND, listed, post_entry, post_trade
+from tests.webhooks.exported_trades import FIRST, SECOND, listed, post_entry, post_trade
 from tradelog.session import ALERTS
 from trades.models import ImportBatch, Trade
 
