@@ -156,11 +156,7 @@ DATABASES = {
         threads=THREADS,
     ),
     "wal": databases.of_the_log(
-        env.db_url_config(
-            env.str("WAL_DATABASE_URL", default="") or f"sqlite:///{TRADELOG_DATA / 'wal.sqlite3'}"
-        ),
-        threads=THREADS,
-        folder=TRADELOG_DATA,
+        env.str("WAL_DATABASE_URL", default=""), threads=THREADS, folder=TRADELOG_DATA
     ),
 }
 DATABASE_ROUTERS = ["tradelog.router.LogRouter"]

@@ -67,9 +67,16 @@ class Appending:
     done: Future[int]
 
     def wait(self) -> Entry:
-        """The entry, once it is durable. Raises LogUnavailable, and then nothing was accepted."""
+        """The entry, once it is durable. Raises LogUnavailable, which says what is known then."""
         try:
             _wait_for(self.done)
+        except WriteTimeout as error:
+            if self.done.cancelled():
+                raise LogUnavailable from error
+            # The disk has it, and has not said whether it keeps it.
+            raise LogUnavailable(
+                "The log did not answer in time. Sent again, the alert counts once."
+            ) from error
         except Exception as error:
             raise LogUnavailable from error
         return self.entry
@@ -161,8 +168,11 @@ def release_own() -> None:
 
 def check_writable() -> None:
     """Raise what keeps an entry from being appended now, if anything does."""
-    # It takes the same turn and the same lock as an append, and changes nothing.
-    _write(lambda: Entry.objects.using(ALIAS).filter(pk=0).update(attempts=F("attempts")))
+    # It takes the same turn and the same lock as an append, and wants room on the disk as that
+    # does: SQLite writes a page that was changed and changed back, and none that never was.
+    entries = Entry.objects.using(ALIAS)
+    newest = entries.filter(pk__in=entries.order_by("-id").values("id")[:1])
+    _write(lambda: [newest.update(attempts=F("attempts") + by) for by in (1, -1)])
 
 
 def having(status: EntryStatus) -> QuerySet[Entry]:
@@ -223,7 +233,8 @@ def _wait_for(done: Future[T]) -> T:
     try:
         return done.result(timeout=deadline.left(PATIENCE))
     except WriteTimeout:
-        done.cancel()
+        if not done.cancel() and done.done():
+            return done.result()
         raise
 
 

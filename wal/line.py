@@ -38,16 +38,19 @@ class InLine:
     is_free: bool
 
 
-def line(books: Collection[str], *, up_to: int) -> list[InLine]:
-    """The unsettled entries up to an id: each of these books' first one, and all unread ones.
+def line(books: Collection[str], entry_ids: Collection[int], *, up_to: int) -> list[InLine]:
+    """The unsettled entries of these books' first ones, of these ids, and all that are unread.
 
-    Oldest first. What has been committed when it is asked is seen.
+    Oldest first; none after `up_to`. What has been committed when it is asked is seen.
     """
     connection = connections[ALIAS]
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     these = places(books) or "NULL"
+    alone = places(entry_ids) or "NULL"
     statement = (
         f"SELECT {_COLUMNS} FROM webhook_wal WHERE {UNSETTLED_SQL} AND book = '' AND id <= %s"
+        f" UNION ALL SELECT {_COLUMNS} FROM webhook_wal WHERE {UNSETTLED_SQL} AND book <> ''"
+        f" AND id IN ({alone})"
         f" UNION ALL SELECT {_COLUMNS} FROM webhook_wal WHERE id IN (SELECT min(id)"
         f" FROM webhook_wal WHERE {UNSETTLED_SQL} AND book IN ({these}) AND id <= %s"
         " GROUP BY book) ORDER BY 1"
@@ -55,7 +58,7 @@ def line(books: Collection[str], *, up_to: int) -> list[InLine]:
     found = rows_as_json(
         statement,
         ("id", "name", "book", "claimed_by", "is_free"),
-        [now, up_to, now, *books, up_to],
+        [now, up_to, now, *entry_ids, now, *books, up_to],
     )
     return [
         InLine(id, uuid.UUID(name), book, claimed_by == owner(), bool(is_free))

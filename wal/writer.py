@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -103,8 +103,7 @@ class Writer:
         with self._committing:
             batch = self._next()
             while batch:
-                # Who gave up waiting has been told that nothing was accepted.
-                self._commit([each for each in batch if each.done.set_running_or_notify_cancel()])
+                self._commit(batch)
                 batch = self._next()
 
     def _next(self) -> list[_Write]:
@@ -127,12 +126,13 @@ class Writer:
                 self.commit()
 
     def _commit(self, batch: list[_Write]) -> None:
-        if not batch:
-            return
         durable = any(write.durable for write in batch)
         took = metering.log_append if durable else metering.log_mark
         try:
             with took.time(), self._turn(durable=durable):
+                # Only now: who gave up while we waited for our turn has been told that
+                # nothing was accepted.
+                batch = _still_wanted(batch)
                 # Appends first, so that they go together; they come before nothing else.
                 batch.sort(key=lambda write: not write.durable)
                 results = [
@@ -144,14 +144,12 @@ class Writer:
             # The database itself: full, locked, read-only, gone. Nothing was written,
             # and trying each write alone would only wait as often.
             connections[ALIAS].close()
-            for write in batch:
-                write.context.run(write.done.set_exception, error)
+            _fail(batch, error)
         except Exception as error:
             if len(batch) == 1:
-                (write,) = batch
                 if not isinstance(error, DatabaseError):
-                    write.context.run(logger.exception, "A write to the log failed")
-                write.context.run(write.done.set_exception, error)
+                    batch[0].context.run(logger.exception, "A write to the log failed")
+                _fail(batch, error)
             else:
                 # One bad write must not take the others with it.
                 for write in batch:
@@ -171,9 +169,14 @@ class Writer:
                     cursor.execute("SET LOCAL synchronous_commit = off")
                 yield
             return
-        if self._turnstile is None:
-            self._turnstile = Turnstile(Path(str(connection.settings_dict["NAME"])))
-        with self._turnstile.turn():
+        with ExitStack() as turn:
+            try:
+                if self._turnstile is None:
+                    self._turnstile = Turnstile(Path(str(connection.settings_dict["NAME"])))
+                turn.enter_context(self._turnstile.turn())
+            except OSError as error:
+                # The locks are the database's as much as its file is.
+                raise OperationalError(f"No turn can be had: {error}") from error
             # A mark that an entry is settled may be lost with the power: replay is
             # idempotent. Only appends pay for the fsync.
             synchronous = "FULL" if durable else "NORMAL"
@@ -189,6 +192,18 @@ class _Synchronous(threading.local):
     """What a thread's connection to SQLite commits under."""
 
     of: tuple[object, str] = None, ""
+
+
+def _still_wanted(batch: list[_Write]) -> list[_Write]:
+    """The writes that nobody gave up; they cannot be given up from now on."""
+    return [
+        each for each in batch if each.done.running() or each.done.set_running_or_notify_cancel()
+    ]
+
+
+def _fail(batch: list[_Write], error: Exception) -> None:
+    for write in _still_wanted(batch):
+        write.context.run(write.done.set_exception, error)
 
 
 def _one_by_one(statements: list[Callable[[], T]]) -> list[T]:

@@ -31,7 +31,7 @@ from webhooks.models import WebhookLog
 from webhooks.observation import observe
 from webhooks.outcome import Outcome, settled_as
 from webhooks.reading import NO_BOOK
-from webhooks.turns import first_in_line, is_held
+from webhooks.turns import first_in_line, is_held, line_of
 from webhooks.waiting import Waiting, as_queued, give_back
 
 logger = logging.getLogger(__name__)
@@ -75,9 +75,9 @@ class Settler:
     def _run(self) -> None:
         patience = 0.0
         while not self._is_stopping:
-            self._take_in(patience)
-            journal.commit()
             try:
+                self._take_in(patience)
+                journal.commit()
                 has_settled = self._settle(self._ready()[:MOST_TOGETHER])
                 # What waits for others waits a moment; nothing tells when they are done.
                 patience = 0.0 if has_settled else _POLL_SECONDS
@@ -115,18 +115,17 @@ class Settler:
         self._leave(each for each in self._waiting if each.is_abandoned or each.done.done())
         if not self._waiting:
             return []
-        firsts: dict[object, Waiting] = {}
+        firsts: dict[str | int, Waiting] = {}
         for waiting in sorted(self._appended(), key=lambda each: each.entry.pk):
-            firsts.setdefault(waiting if waiting.book == NO_BOOK else waiting.book, waiting)
+            firsts.setdefault(line_of(waiting.book, waiting.entry.pk), waiting)
         in_line = first_in_line(
-            {first.book for first in firsts.values()} - {NO_BOOK},
-            up_to=max((first.entry.pk for first in firsts.values()), default=0),
+            firsts, up_to=max((first.entry.pk for first in firsts.values()), default=0)
         )
         ready: list[Waiting] = []
         free: dict[int, Waiting] = {}
         held: list[Waiting] = []
-        for first in firsts.values():
-            before = in_line.get(first.book)
+        for its, first in firsts.items():
+            before = in_line.get(its)
             if before is None or before.id > first.entry.pk:
                 (ready if is_held(first.entry) else held).append(first)
             elif before.is_ours and before.id == first.entry.pk:

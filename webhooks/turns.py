@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from wal import journal
 from wal.line import InLine, line, to_read
 from wal.models import Entry, EntryStatus
-from webhooks.reading import books_read, read_book
+from webhooks.reading import NO_BOOK, books_read, read_book
 
 
 def is_held(entry: Entry) -> bool:
@@ -22,18 +24,25 @@ def is_held(entry: Entry) -> bool:
     return False
 
 
-def first_in_line(books: set[str], *, up_to: int) -> dict[str, InLine]:
-    """The first unsettled entry of each book."""
-    found: dict[str, InLine] = {}
+def line_of(book: str, entry_id: int) -> str | int:
+    """What an entry waits in: its book's line, or one of its own where it has no book."""
+    return entry_id if book == NO_BOOK else book
+
+
+def first_in_line(lines: Collection[str | int], *, up_to: int) -> dict[str | int, InLine]:
+    """The first unsettled entry of each line (`line_of`), as far as there is one."""
+    found: dict[str | int, InLine] = {}
     unread: dict[int, InLine] = {}
-    for each in line(books, up_to=up_to):
+    books = [each for each in lines if isinstance(each, str)]
+    alone = [each for each in lines if isinstance(each, int)]
+    for each in line(books, alone, up_to=up_to):
         book = each.book or books_read.get(each.correlation_id)
         if book is None:
             unread[each.id] = each
-        elif book not in found:
-            found[book] = each
+        else:
+            found.setdefault(line_of(book, each.id), each)
     for entry in to_read(list(unread)):
-        book, each = read_book(entry), unread[entry.pk]
-        if book not in found or each.id < found[book].id:
-            found[book] = each
+        its, each = line_of(read_book(entry), entry.pk), unread[entry.pk]
+        if its not in found or each.id < found[its].id:
+            found[its] = each
     return found

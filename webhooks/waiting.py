@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as WriteTimeout
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
-from django.db import DatabaseError, OperationalError
+from django.db import OperationalError
 
 import metering
 from faults import DatabaseUnavailable, LogUnavailable, ProcessingError, Queued
@@ -23,9 +22,6 @@ from webhooks.outcome import Outcome
 from webhooks.reading import books_read, read
 
 logger = logging.getLogger(__name__)
-
-#: What a write to the log can raise.
-_LOG_TROUBLE = (DatabaseError, WriteTimeout)
 
 
 @dataclass(eq=False)
@@ -91,7 +87,8 @@ def give_back(waiting: Waiting, fault: Queued, error: Exception | None = None) -
         told = cut_tokens_from_text(f"{fault.code}: {reason}")
         try:
             journal.release(entry.pk, book=waiting.book, error=told)
-        except _LOG_TROUBLE:
+        except Exception:
+            # Whatever it is: who waits wants to be told, and the settler to go on.
             logger.warning("Log entry %s stays claimed until its lease ends", entry.pk)
 
 

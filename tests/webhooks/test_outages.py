@@ -160,6 +160,8 @@ def test_a_full_disk_accepts_nothing_and_breaks_nothing(server: Server) -> None:
     resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (0, before[1]))
     assert server.post(symbol="OTHER").code == "WAL_UNAVAILABLE"
     assert not WebhookLog.objects.filter(symbol="OTHER").exists()
+    ready = server.get("/health/ready")
+    assert (ready.http, ready["parts"]["log"][:11]) == (503, "unavailable")
     resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, before)
     assert server.post(symbol="OTHER").http == 200
     eventually(settled, server)
