@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from io import StringIO
 
 from django.core.management import call_command
+from django.utils import timezone
 
 from positions.models import Lot
 from tests.server import ROOT, Server, databases_of_this_run
@@ -47,11 +49,19 @@ def test_alerts_are_queued_and_applied_in_order_later(databases: None) -> None:
 
 
 def test_a_running_server_drains_what_was_left(server: Server) -> None:
-    """An entry that a dead process left is applied without anybody asking."""
+    """An entry that a dead process had claimed is applied without anybody asking."""
     server.post()
-    Entry.objects.update(status="pending", webhook_log_id=None)
+    Lot.objects.all().delete()
+    WebhookLog.objects.all().delete()
+    Entry.objects.update(
+        status="processing",
+        claimed_by="gone",
+        claimed_until=timezone.now() - timedelta(seconds=1),
+        settled_at=None,
+        webhook_log_id=None,
+    )
     deadline = time.monotonic() + 20
-    while Entry.objects.filter(status="pending").exists():
+    while not Entry.objects.filter(status="completed").exists():
         assert time.monotonic() < deadline, server.output
         time.sleep(0.05)
     assert Lot.objects.count() == 1
