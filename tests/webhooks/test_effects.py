@@ -128,6 +128,17 @@ def test_explicit_entry_by_tradingviews_own_contracts_counts_what_it_closes(orde
     assert not WebhookLog.objects.filter(drift=True).exists()
 
 
+def test_explicit_entry_whose_quantity_is_what_it_opens_counts_nothing_closed(order: Book) -> None:
+    order("sell", "5", "100")
+    order(
+        "buy", "3", "110", signal_type="entry",
+        prev_market_position="short", prev_market_position_size="5",
+        market_position="long", market_position_size="3",
+    )  # fmt: skip
+    assert book() == [("long", D("3"), D("110"))]
+    assert not WebhookLog.objects.filter(drift=True).exists()
+
+
 def test_default_quantity_is_the_strategys(order: Book) -> None:
     StrategyFactory(name="Alpha", default_quantity=D("2.5"))
     order("buy", None)
