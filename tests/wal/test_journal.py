@@ -138,6 +138,21 @@ def test_release_leaves_what_is_settled_alone() -> None:
     assert (stored.status, stored.webhook_log_id, stored.last_error) == ("completed", 7, "")
 
 
+def test_release_leaves_what_another_process_claims_alone() -> None:
+    entry = EntryFactory(status="processing", claimed_by="another")
+    journal.release(entry.pk, book="b", error="late")
+    stored = Entry.objects.get(pk=entry.pk)
+    assert (stored.status, stored.claimed_by) == ("processing", "another")
+
+
+def test_a_mark_is_not_for_another_entry_with_the_same_id() -> None:
+    entry = append()
+    earlier = Mark(entry.pk, uuid.uuid4(), EntryStatus.COMPLETED, book="b", webhook_log_id=7)
+    journal.settle([earlier]).result(timeout=5)
+    stored = Entry.objects.get(pk=entry.pk)
+    assert (stored.status, stored.webhook_log_id) == ("processing", None)
+
+
 def test_unsettled_is_by_book_and_walked_in_log_order() -> None:
     first, second, third = append(), append(), append()
     journal.release(first.pk, book="a", error="")
