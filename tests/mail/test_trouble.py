@@ -20,6 +20,7 @@ from django.db import connections
 from pytest_django import Settings
 
 from positions.models import Lot
+from tests.installation import manage
 from tests.mail.imap import PASSWORD, USER, MailServer
 from tests.mail.mails import AUTHSERV_ID, RECIPIENT, mail
 from tests.mail.tls import CERTIFICATE, tls_before
@@ -251,8 +252,16 @@ def test_an_account_is_read_from_its_url(mails: MailServer, settings: Settings) 
         configured_account()
 
 
-@pytest.mark.parametrize("arguments", [["--limit", "0"], ["--follow", "--dry-run"], ["--limit=x"]])
-def test_bad_arguments(mails: MailServer, arguments: list[str]) -> None:
-    with pytest.raises(CommandError) as error:
-        call_command("ingest_mailbox", *arguments)
-    assert error.value.returncode in (1, 2)
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--limit", "0"], "argument --limit: invalid positive number value: '0'"),
+        (["--limit=x"], "argument --limit: invalid positive number value: 'x'"),
+        (["--follow", "--dry-run"], "--follow goes with neither --dry-run nor --limit."),
+        (["--follow", "--limit=1"], "--follow goes with neither --dry-run nor --limit."),
+    ],
+)
+def test_bad_arguments(databases: None, arguments: list[str], told: str) -> None:
+    ended = manage("ingest_mailbox", *arguments, **databases_of_this_run())
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert told in ended.stderr
