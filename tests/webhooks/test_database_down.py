@@ -13,11 +13,9 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from positions.models import Lot
-from tests.server import ROOT, Server, databases_of_this_run
+from tests.server import NOWHERE, ROOT, Server, databases_of_this_run
 from wal.models import Entry
 from webhooks.models import WebhookLog
-
-NOWHERE = "postgres://postgres@%2Fnowhere/tradelog"
 
 
 def test_alerts_are_queued_and_applied_in_order_later(databases: None) -> None:
@@ -60,10 +58,7 @@ def test_a_running_server_drains_what_was_left(server: Server) -> None:
         settled_at=None,
         webhook_log_id=None,
     )
-    deadline = time.monotonic() + 20
-    while not Entry.objects.filter(status="completed").exists():
-        assert time.monotonic() < deadline, server.output
-        time.sleep(0.05)
+    server.wait_until(Entry.objects.filter(status="completed").exists)
     assert Lot.objects.count() == 1
 
 
