@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django.db import models
@@ -148,19 +146,3 @@ def _field_names(names: Iterable[str]) -> list[str]:
 
 TRADE_COLUMNS_WRITTEN = _field_names(TRADE_COLUMNS)
 LOT_COLUMNS_WRITTEN = [*_field_names(LOT_COLUMNS), "trade"]
-
-
-def whole_rows(model: type[models.Model], ids: Iterable[int]) -> list[dict[str, Any]]:
-    """Rows with all of their columns, oldest first, in JSON's own types and to the last digit."""
-    rows = model._default_manager.filter(pk__in=ids).order_by("pk").values()
-    return [{name: _plain_json(value) for name, value in row.items()} for row in rows]
-
-
-def _plain_json(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if value is None or isinstance(value, (bool, int, str, dict, list)):
-        return value
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    return str(value)

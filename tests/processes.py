@@ -1,12 +1,24 @@
-"""Processes that are killed together, and that are suspended."""
+"""Processes that are killed together, suspended, or waited for."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import TypeVar
 
 import psutil
+
+T = TypeVar("T")
+
+
+def eventually(condition: Callable[[], T]) -> T:
+    """Wait until this is so; what it says then."""
+    deadline = time.monotonic() + 60
+    while not (result := condition()):
+        assert time.monotonic() < deadline, "it has not come about"
+        time.sleep(0.005)
+    return result
 
 
 def kill_all(doomed: Iterable[psutil.Process]) -> None:

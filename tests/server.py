@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,9 @@ from tests.environment import TOKEN
 from tests.processes import kill_all
 
 ROOT = Path(__file__).parent.parent
+
+#: The address of a database that nobody can reach.
+NOWHERE = "postgres://postgres@%2Fnowhere/tradelog"
 
 
 def databases_of_this_run() -> dict[str, str]:
@@ -112,13 +116,17 @@ class Server:
         self._output.seek(0)
         return self._output.read().decode(errors="replace")
 
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        """Wait until this is so."""
+        deadline = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < deadline, self.output
+            time.sleep(0.02)
+
     def wait_for_line(self, part: str) -> str:
         """Wait until it has printed this; all that it has printed then."""
-        deadline = time.monotonic() + 20
-        while part not in (told := self.output):
-            assert time.monotonic() < deadline, told
-            time.sleep(0.02)
-        return told
+        self.wait_until(lambda: part in self.output)
+        return self.output
 
     def connection(self) -> HTTPConnection:
         return HTTPConnection("127.0.0.1", self.port, timeout=10)

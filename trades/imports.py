@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -17,6 +15,7 @@ from trades.comparison.groups import TradeGroup
 from trades.models import Correction, ImportBatch, Strategy, Trade
 from trades.numeric import plain
 from trades.pnl import discrepancy, realised_pnl
+from trades.whole_rows import whole_rows
 
 
 class NotUndoable(Exception):
@@ -117,19 +116,8 @@ def undo(batch_id: int, undone_by: User | None) -> ImportBatch:
             f"Trades of import {batch.pk} have been corrected, and corrections stay: {listed}. "
             "A correction to a quantity of 0 says that a trade never happened."
         )
-    rows = batch.trades.order_by("pk")
-    batch.removed = [_as_json(row) for row in rows.values()]
+    batch.removed = whole_rows(batch.trades.all())
     batch.undone_at, batch.undone_by = timezone.now(), undone_by
     batch.save(update_fields=["removed", "undone_at", "undone_by"])
-    rows.delete()
+    batch.trades.all().delete()
     return batch
-
-
-def _as_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _plain_json(value) for name, value in row.items()}
-
-
-def _plain_json(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return f"{value:f}" if isinstance(value, Decimal) else value

@@ -8,12 +8,13 @@ from functools import cached_property
 
 from django.db import transaction
 
-from positions.difference import Difference, columns, whole_rows
+from positions.difference import Difference, columns
 from positions.findings import Finding
 from positions.held import held_in
 from positions.matching import compare
 from positions.models import Lot, Reconciliation
 from trades.models import Strategy, Trade
+from trades.whole_rows import whole_rows
 from webhooks.effect_order import moving_alerts
 from webhooks.expectation import EFFECT_COLUMNS, ExpectedAlert, NotDerivable, derive
 from webhooks.models import WebhookLog
@@ -121,5 +122,8 @@ def _write(alerts: list[ExpectedAlert]) -> None:
 def _rows(lots: Iterable[int], trades: Iterable[int], alerts: Iterable[int]) -> Rows:
     """By table, whole; only tables with rows."""
     tables = ((Lot, lots), (Trade, trades), (WebhookLog, alerts))
-    found = {model._meta.db_table: whole_rows(model, ids) for model, ids in tables}
+    found = {
+        model._meta.db_table: whole_rows(model._default_manager.filter(pk__in=ids))
+        for model, ids in tables
+    }
     return {table: rows for table, rows in found.items() if rows}

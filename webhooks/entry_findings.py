@@ -18,6 +18,7 @@ from webhooks.models import LogStatus, WebhookLog
 from webhooks.outcome import settled_as
 from webhooks.parking import parking_time
 from webhooks.reading import NO_BOOK, book_of
+from webhooks.signal import book_name, book_parts
 
 #: How much longer than it should something may take before it counts as stuck; what
 #: is younger, a live server is about to do.
@@ -70,7 +71,7 @@ def _lost(strategy: str | None, advance: Callable[[int], object]) -> Iterator[Fi
     rows = WebhookLog.objects.order_by()
     if strategy is not None:
         # An entry has its book's label once it is settled.
-        entries = entries.filter(book__startswith=f"{strategy}\x1f")
+        entries = entries.filter(book__startswith=book_name(strategy, ""))
         rows = rows.filter(strategy=strategy)
     settled = entries.values_list(*COMPARED_COLUMNS)
     last = 0
@@ -214,5 +215,4 @@ def _waiting_in_vain(strategy: str | None) -> Iterator[Finding]:
 def _book_of(entry: Entry) -> tuple[str, str]:
     """An entry's strategy and symbol, empty where nobody can read it."""
     label = book_of(entry)
-    strategy, _, symbol = label.partition("\x1f")
-    return (strategy, symbol) if label != NO_BOOK else ("", "")
+    return book_parts(label) if label != NO_BOOK else ("", "")

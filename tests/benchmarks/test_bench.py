@@ -115,4 +115,4 @@ def test_several_hosts_are_measured(tmp_path: Path) -> None:
         "webhook_logs", "open_positions", "trades", "webhook_wal",
     ]  # fmt: skip
     assert all(size["rows"] > 0 and size["indexes"] > 0 for size in sizes)
-    assert result["partitioned"]["seconds"] >= 0
+    assert result["partitioned"]["seconds"] > 0

@@ -20,23 +20,17 @@ from django.db import connections
 from pytest_django import Settings
 
 from positions.models import Lot
+from tests.installation import manage
 from tests.mail.imap import PASSWORD, USER, MailServer
 from tests.mail.mails import AUTHSERV_ID, RECIPIENT, mail
 from tests.mail.tls import CERTIFICATE, tls_before
-from tests.server import ROOT, Server, databases_of_this_run
+from tests.server import NOWHERE, ROOT, Server, databases_of_this_run
 from wal.models import Entry
 from webhooks.draining import drain_once
 from webhooks.mail.account import Misconfigured, configured_account
 from webhooks.models import WebhookLog
 
 Ingest = Callable[..., str]
-
-
-def eventually(condition: Callable[[], Any], server: Server) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, server.output
-        time.sleep(0.05)
 
 
 def reading(mails: MailServer, **environment: str) -> Server:
@@ -56,7 +50,7 @@ def test_the_server_reads_mail_by_itself(databases: None, mails: MailServer) -> 
         server.post()
         mails.deliver(mail())
         mails.deliver(mail(symbol="OTHER"))
-        eventually(lambda: mails.flags() == ["seen", "seen"], server)
+        server.wait_until(lambda: mails.flags() == ["seen", "seen"])
         log = WebhookLog.objects.latest("id")
         assert (log.symbol, log.via_mail) == ("OTHER", True)
         assert f"A webhook was missed: alert {log.pk} came by mail alone" in server.output
@@ -70,13 +64,13 @@ def test_the_server_reads_mail_by_itself(databases: None, mails: MailServer) -> 
 def test_a_mail_server_that_goes_away_is_found_again(databases: None, mails: MailServer) -> None:
     with reading(mails) as server:
         mails.deliver(mail())
-        eventually(lambda: mails.flags() == ["seen"], server)
+        server.wait_until(lambda: mails.flags() == ["seen"])
         mails.stop()
         server.wait_for_line("The mailbox is out of reach")
         assert server.post(symbol="MEANWHILE")["status"] == "processed"
         mails.start()
         mails.deliver(mail(symbol="OTHER"))
-        eventually(lambda: Lot.objects.filter(symbol="OTHER").exists(), server)
+        server.wait_until(lambda: Lot.objects.filter(symbol="OTHER").exists())
         assert "secret" not in server.output
         assert "failed" not in server.output
 
@@ -133,12 +127,11 @@ def test_a_log_that_cannot_be_written_leaves_the_mail_unread(
 def test_without_the_database_the_order_waits_in_the_log(
     databases: None, mails: MailServer
 ) -> None:
-    nowhere = "postgres://postgres@%2Fnowhere/tradelog"
-    with reading(mails, DATABASE_URL=nowhere, ANSWER_SECONDS="2.3") as server:
+    with reading(mails, DATABASE_URL=NOWHERE, ANSWER_SECONDS="2.3") as server:
         # Its own webhook is in the log too, so it is not missed.
         assert server.post()["status"] == "queued"
         mails.deliver(mail())
-        eventually(lambda: mails.flags() == ["seen"], server)
+        server.wait_until(lambda: mails.flags() == ["seen"])
     assert Entry.objects.count() == 2
     drain_once()
     assert sorted(Entry.objects.values_list("status", flat=True)) == ["completed", "duplicate"]
@@ -251,8 +244,16 @@ def test_an_account_is_read_from_its_url(mails: MailServer, settings: Settings) 
         configured_account()
 
 
-@pytest.mark.parametrize("arguments", [["--limit", "0"], ["--follow", "--dry-run"], ["--limit=x"]])
-def test_bad_arguments(mails: MailServer, arguments: list[str]) -> None:
-    with pytest.raises(CommandError) as error:
-        call_command("ingest_mailbox", *arguments)
-    assert error.value.returncode in (1, 2)
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--limit", "0"], "argument --limit: invalid positive number value: '0'"),
+        (["--limit=x"], "argument --limit: invalid positive number value: 'x'"),
+        (["--follow", "--dry-run"], "--follow goes with neither --dry-run nor --limit."),
+        (["--follow", "--limit=1"], "--follow goes with neither --dry-run nor --limit."),
+    ],
+)
+def test_bad_arguments(databases: None, arguments: list[str], told: str) -> None:
+    ended = manage("ingest_mailbox", *arguments, **databases_of_this_run())
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert told in ended.stderr

@@ -8,16 +8,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import psutil
 import psycopg
 
 from tests.processes import kill_all
+from tests.server import ROOT
 from tradelog.embedded import Cluster
 
-ROOT = Path(__file__).parent.parent.parent
 AS_ROOT = os.geteuid() == 0
 
 #: Holds a cluster, says so, and lets go when its input ends.

@@ -17,9 +17,8 @@ from pytest_django import Settings
 
 from tests.environment import TOKEN
 from tests.factories import LotFactory, TradeFactory, WebhookLogFactory
-from tests.server import Server
+from tests.server import NOWHERE, Server
 from tests.tradelog.api import Reader
-from tests.webhooks.test_database_down import NOWHERE
 from trades.corrections import correct
 
 PATHS = ["alerts", "positions", "strategies", "trades"]

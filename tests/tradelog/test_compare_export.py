@@ -14,19 +14,12 @@ from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.alerts import Poster
 from tests.trades.export_files import Form, Listed, as_csv, as_xlsx, rows
 from tests.webhooks.exported_trades import FIRST, SECOND, listed, post_entry, post_trade
 from tradelog import kept_exports
-from tradelog.kept_exports import TooManyTrades, keep, kept
-from trades.comparison.tolerances import Tolerance, Tolerances
-from trades.direction import Direction
-from trades.exports.exported import Export, ExportedTrade
 from trades.models import ImportBatch, Trade
-from webhooks.export_comparison import Choice
 
 URL = "/compare-export/"
 
@@ -249,51 +242,6 @@ def test_no_more_rows_than_a_page_can_bear(page: Client) -> None:
     assert 300 < content.count("<tr>") < 320
     page.post(f"{URL}import/", {"kept": response.context["kept"]})
     assert ImportBatch.objects.get().count == 1000
-
-
-EXACT = st.decimals("1e-18", "1e17", allow_nan=False, allow_infinity=False)
-TRADES = st.builds(
-    ExportedTrade,
-    number=st.integers(0, 10**9),
-    direction=st.sampled_from(Direction),
-    quantity=EXACT,
-    entry_time=st.datetimes(),
-    entry_price=EXACT,
-    exit_time=st.none() | st.datetimes(),
-    exit_price=st.none() | EXACT,
-    pnl=st.none() | EXACT,
-    commission=st.none() | EXACT,
-    entry_signal=st.text(max_size=10),
-    exit_signal=st.text(max_size=10),
-    is_open=st.booleans(),
-    currency=st.text(max_size=5),
-)
-
-
-@given(trades=st.lists(TRADES, max_size=5), name=st.text(max_size=20), last=st.datetimes())
-def test_what_is_kept_comes_back(trades: list[ExportedTrade], name: str, last: datetime) -> None:
-    export = Export(name, "0" * 64, tuple(trades), last)
-    choice = Choice(
-        "Alpha", None, "UTC", Tolerances(timedelta(minutes=5), Tolerance(Decimal("0.5")))
-    )
-    assert kept(keep(export, choice)) == (export, choice)
-
-
-def test_ten_thousand_trades_are_kept() -> None:
-    start = datetime.fromisoformat("2020-01-01")
-    trades = tuple(
-        ExportedTrade(
-            n, Direction.LONG, Decimal("0.0128"), start + timedelta(minutes=97 * n),
-            Decimal(n * 7919 % 100_000) / 100, start + timedelta(minutes=97 * n + 31),
-            Decimal(n * 104_729 % 100_000) / 100, Decimal(n % 977) / 100,
-        )
-        for n in range(1, 10_001)
-    )  # fmt: skip
-    export = Export("list.csv", "0" * 64, trades, trades[-1].exit_time)
-    text = keep(export, Choice())
-    assert kept(text)[0] == export
-    with pytest.raises(TooManyTrades):
-        keep(Export("list.csv", "0" * 64, trades * 12, export.last_time), Choice())
 
 
 def test_times_are_in_the_users_zone(page: Client) -> None:

@@ -16,9 +16,9 @@ import psutil
 import psycopg
 import pytest
 
+from tests.server import ROOT
 from tests.tradelog.clusters import (
     AS_ROOT,
-    ROOT,
     ask,
     cleaned_up,
     has_hold,

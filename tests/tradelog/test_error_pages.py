@@ -7,14 +7,13 @@ import socket
 import time
 
 import pytest
-from django.db import connections
 from django.test import Client
 from pytest_django import Settings
 
 from tests.environment import TOKEN
 from tests.factories import EntryFactory
-from tests.server import Page, Server
-from tests.webhooks.test_database_down import NOWHERE
+from tests.out_of_reach import without_table
+from tests.server import NOWHERE, Page, Server
 from tradelog.outage import outage_page
 
 PAGES = [
@@ -69,13 +68,8 @@ def test_how_many_wait(databases: None, waiting: int, told: str) -> None:
 
 
 def test_a_log_out_of_reach_is_told_as_well(databases: None) -> None:
-    with connections["wal"].cursor() as cursor:
-        cursor.execute("ALTER TABLE webhook_wal RENAME TO elsewhere")
-    try:
+    with without_table("wal", "webhook_wal"):
         page = outage_page()
-    finally:
-        with connections["wal"].cursor() as cursor:
-            cursor.execute("ALTER TABLE elsewhere RENAME TO webhook_wal")
     assert page.status_code == 503
     assert "The log is out of reach" in page.content.decode()
 

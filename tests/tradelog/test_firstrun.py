@@ -9,9 +9,8 @@ from pathlib import Path
 import environ
 import pytest
 
+from tests.server import ROOT
 from tradelog.firstrun import write_env
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ def test_nothing_counts_again_when_it_is_replayed(post: Poster) -> None:
 
 
 def test_only_alerts_with_a_token_are_missed_by_rate(
-    since: Since, post: Poster, settings: Settings
+    since: Since, post: Poster, settings: Settings, one_window: None
 ) -> None:
     settings.WEBHOOK_RATE = settings.WEBHOOK_TOKEN_RATE = "1/h"
     for number in range(3):

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -22,8 +22,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 import metering
 from tests.environment import TOKEN
 from tests.measured import Measured
-from tests.server import ROOT, Server
-from tests.webhooks.test_database_down import NOWHERE
+from tests.server import NOWHERE, ROOT, Server
 
 FOLDER = Path(settings.TRADELOG_DATA) / "metrics"
 
@@ -32,13 +31,6 @@ def scrape(server: Server, **headers: str) -> Measured:
     page = server.page("/metrics", headers=headers)
     assert page.status == 200, page.text
     return Measured(page.text)
-
-
-def eventually(condition: Callable[[], bool], server: Server) -> None:
-    limit = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < limit, server.output
-        time.sleep(0.02)
 
 
 def workers() -> dict[str, int]:
@@ -75,7 +67,7 @@ def post_many(server: Server, first: int, last: int) -> None:
 
 def test_they_are_of_all_workers_and_outlive_each(databases: None) -> None:
     with Server(WORKERS="2", ANSWER_SECONDS="20") as server:
-        eventually(lambda: len(workers()) == 2, server)
+        server.wait_until(lambda: len(workers()) == 2)
         post_many(server, 0, 20)
         posted = 20
         for nth, place in enumerate(("0", "1", "0")):
@@ -85,7 +77,7 @@ def test_they_are_of_all_workers_and_outlive_each(databases: None) -> None:
             psutil.Process(old).kill()
             post_many(server, posted, posted + 20)
             posted += 20
-            eventually(partial(_was_replaced, place, old), server)
+            server.wait_until(partial(_was_replaced, place, old))
             post_many(server, posted, posted + 20)
             posted += 20
             for _ in range(4):  # Whoever of them is asked.
@@ -185,7 +177,7 @@ def test_with_the_main_database_down_they_tell_what_they_know(databases: None) -
         assert measured.of_each("tradelog_database_up", "database") == {"log": 1, "main": 0}
         assert measured("tradelog_requests_total", code="DATABASE_UNAVAILABLE") == 1
         # Another thread of the worker's may be the one that has just found out.
-        eventually(lambda: scrape(server)("tradelog_breaker_workers", state="open") == 1, server)
+        server.wait_until(lambda: scrape(server)("tradelog_breaker_workers", state="open") == 1)
         # Pending, or taken up for a moment to be tried again.
         waiting = measured.of_each("tradelog_backlog_entries", "state")
         assert waiting["pending"] + waiting["processing"] == 1

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection, connections
+from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -25,6 +23,7 @@ from tests.factories import (
     TradeFactory,
     WebhookLogFactory,
 )
+from tests.out_of_reach import without_table
 from tests.tradelog.pages import DAY, NOW, WHOLE, show, text_of
 from tradelog import session
 from tradelog.alert_messages import ALERT_MESSAGE
@@ -178,19 +177,8 @@ def test_the_backlog_is_shown_by_state(staff: Client) -> None:
     assert "2 alerts wait, the oldest since 5 min" in text
 
 
-@contextmanager
-def log_out_of_reach() -> Iterator[None]:
-    with connections["wal"].cursor() as cursor:
-        cursor.execute("ALTER TABLE webhook_wal RENAME TO elsewhere")
-    try:
-        yield
-    finally:
-        with connections["wal"].cursor() as cursor:
-            cursor.execute("ALTER TABLE elsewhere RENAME TO webhook_wal")
-
-
 def test_without_the_log_everything_else_is_shown(demo: Client) -> None:
-    with log_out_of_reach():
+    with without_table("wal", "webhook_wal"):
         page = show(demo, **WHOLE)
     text = text_of(page)
     assert page.status_code == 200

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,10 @@ import pytest
 
 from benchmarks.ports import free_port
 from tests.environment import TOKEN
-from tests.processes import kill_all, suspend
+from tests.processes import eventually, kill_all, suspend
+from tests.server import ROOT
 from tradelog.embedded import Cluster
 from tradelog.serving import CannotServe, listen, sole_server
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 class Service:
@@ -107,13 +106,6 @@ def post(url: str, message: dict[str, Any]) -> Any:
     request = urllib.request.Request(url, json.dumps(message).encode())
     with urllib.request.urlopen(request, timeout=20) as answer:
         return json.load(answer)
-
-
-def eventually(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it has not come about"
-        time.sleep(0.02)
 
 
 def test_tells_all_that_a_newcomer_needs(service: Service) -> None:

@@ -16,11 +16,9 @@ from django.utils import timezone
 
 from positions.models import Lot
 from tests.installation import Elsewhere, done, manage
-from tests.server import Server, databases_of_this_run
+from tests.server import NOWHERE, Server, databases_of_this_run
 from trades.models import Trade
 from webhooks.models import WebhookLog
-
-NOWHERE = "postgres://postgres@%2Fnowhere/tradelog"
 
 CLOSING: dict[str, Any] = {
     "action": "exit",

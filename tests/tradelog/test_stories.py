@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.db import connections
 from django.test import Client
 from django.urls import reverse
 
 from tests.alerts import Poster
 from tests.factories import TradeFactory, WebhookLogFactory
+from tests.out_of_reach import without_table
 from trades.corrections import correct
 from trades.models import ImportBatch, Trade
 from wal.models import Entry
@@ -108,15 +108,10 @@ def test_a_pruned_or_unreachable_log_is_said(staff: Client, short: Trade) -> Non
     Entry.objects.filter(pk=entry.pk).delete()
     assert f"Log entry pruned, it was #{entry.pk}" in text(staff, short)
     alert = short.lot.exit_webhook_log
-    with connections["wal"].cursor() as cursor:
-        cursor.execute("ALTER TABLE webhook_wal RENAME TO elsewhere")
-    try:
+    with without_table("wal", "webhook_wal"):
         assert "the log's database is out of reach" in text(staff, short)
         told = text(staff, alert)
         assert "the log's database is out of reach" in told and "Replay" not in told
-    finally:
-        with connections["wal"].cursor() as cursor:
-            cursor.execute("ALTER TABLE elsewhere RENAME TO webhook_wal")
     assert "out of reach" not in text(staff, short)
 
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -18,11 +18,10 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.processes import suspend
+from tests.processes import eventually, suspend
+from tests.server import ROOT
 from tradelog.serving import listen
 from tradelog.workers import STOP_SECONDS
-
-ROOT = Path(__file__).parent.parent.parent
 
 RUN = """
 import os, socket
@@ -116,14 +115,6 @@ def is_alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def eventually(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 30
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "it has not come about"
-        time.sleep(0.005)
-    return result
 
 
 def test_a_killed_worker_is_replaced_however_often(workers: Workers) -> None:

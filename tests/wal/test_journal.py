@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from pathlib import Path
 from threading import Barrier, Event
 from typing import Any
@@ -22,23 +21,13 @@ from django.utils import timezone
 from faults import LogUnavailable
 from tests.factories import EntryFactory
 from tests.server import ROOT, databases_of_this_run
+from tests.wal.appending import append, append_soon, completed
 from wal import journal
-from wal.models import Entry, EntryStatus
-from wal.statements import Mark
+from wal.models import Entry
 from wal.turn import Turnstile
 from wal.writer import Writer, writer
 
 pytestmark = pytest.mark.usefixtures("databases")
-
-
-def append(body: bytes = b"{}") -> Entry:
-    return append_soon(body).wait()
-
-
-def append_soon(body: bytes = b"{}") -> journal.Appending:
-    return journal.append(
-        body, correlation_id=uuid.uuid4(), received_at=timezone.now(), envelope={"token": "t"}
-    )
 
 
 def log_file() -> Path:
@@ -51,12 +40,6 @@ def test_an_appended_entry_is_claimed_by_this_process() -> None:
     assert bytes(stored.body) == b"\x00\xff{"
     assert (stored.status, stored.claimed_by, stored.attempts) == ("processing", journal.owner(), 1)
     assert stored.claimed_until and stored.claimed_until > timezone.now()
-
-
-def completed(entry: Entry, log_id: int | None) -> Mark:
-    return Mark(
-        entry.pk, entry.correlation_id, EntryStatus.COMPLETED, book="b", webhook_log_id=log_id
-    )
 
 
 def test_an_append_waits_for_the_disk_and_a_mark_does_not() -> None:
@@ -98,72 +81,6 @@ def test_what_waits_is_committed_by_who_goes_on_with_it() -> None:
 
 def test_what_nobody_commits_the_writer_does() -> None:
     assert append_soon().wait().pk == Entry.objects.get().pk
-
-
-def test_a_live_claim_holds_and_an_expired_one_does_not() -> None:
-    entry = append()
-    assert not journal.claim([entry.pk])
-    Entry.objects.filter(pk=entry.pk).update(claimed_until=timezone.now() - timedelta(seconds=1))
-    assert journal.claim([entry.pk])
-    assert Entry.objects.get(pk=entry.pk).attempts == 2
-
-
-def test_of_several_those_that_are_free_are_claimed() -> None:
-    free, taken, settled = append(), append(), append()
-    journal.release(free.pk, book="b", error="")
-    journal.settle([completed(settled, 1)]).result(timeout=5)
-    assert journal.claim([free.pk, taken.pk, settled.pk]) == {free.pk}
-    assert journal.claim([free.pk, taken.pk, settled.pk]) == set()
-    assert journal.claim([]) == set()
-
-
-def test_a_claim_is_won_once() -> None:
-    entry = append()
-    journal.release(entry.pk, book="b", error="later")
-    barrier = Barrier(16)
-
-    def race(_: int) -> bool:
-        barrier.wait()
-        return bool(journal.claim([entry.pk]))
-
-    with ThreadPoolExecutor(16) as pool:
-        assert sorted(pool.map(race, range(16))) == [False] * 15 + [True]
-
-
-def test_release_leaves_what_is_settled_alone() -> None:
-    entry = append()
-    journal.settle([completed(entry, 7)]).result(timeout=5)
-    journal.release(entry.pk, book="b", error="late")
-    stored = Entry.objects.get(pk=entry.pk)
-    assert (stored.status, stored.webhook_log_id, stored.last_error) == ("completed", 7, "")
-
-
-def test_unsettled_is_by_book_and_walked_in_log_order() -> None:
-    first, second, third = append(), append(), append()
-    journal.release(first.pk, book="a", error="")
-    journal.release(second.pk, book="b", error="")
-
-    def walked(book: str | None = None, up_to: int | None = None) -> list[int]:
-        return [entry.pk for entry in journal.walk(journal.unsettled(book, up_to=up_to))]
-
-    # Their index has them by book: the third, which nobody has read, comes first there.
-    assert walked() == [first.pk, second.pk, third.pk]
-    # It may be of any book.
-    assert walked("b") == [second.pk, third.pk]
-    assert walked("b", up_to=second.pk) == [second.pk]
-
-
-def test_walking_the_log_sees_what_happens_meanwhile() -> None:
-    appended = [append() for _ in range(7)]
-    walked = journal.walk(journal.unsettled(), step=3)
-    next(walked)
-    for entry in appended[1:6]:
-        journal.settle([completed(entry, None)]).result(timeout=5)
-    second = next(walked)
-    second.refresh_from_db()
-    assert second.status == "completed"
-    next(walked)
-    assert [entry.pk for entry in walked] == [appended[6].pk]
 
 
 def test_64_clients_at_once_none_waits_over_half_a_second() -> None:

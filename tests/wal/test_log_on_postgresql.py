@@ -14,10 +14,8 @@ import pytest
 from django.db import connections
 
 from positions.models import Lot
-from tests.server import ROOT, Server, databases_of_this_run
+from tests.server import NOWHERE, ROOT, Server, databases_of_this_run
 from trades.models import Trade
-
-NOWHERE = "postgres://postgres@%2Fnowhere/tradelog"
 
 
 class Log:

@@ -17,7 +17,7 @@ import pytest
 from positions.models import Lot
 from tests.alerts import Answer
 from tests.installation import Elsewhere, done, manage
-from tests.server import ROOT, Server, databases_of_this_run
+from tests.server import NOWHERE, ROOT, Server, databases_of_this_run
 from trades.models import Trade
 
 CLOSING: dict[str, Any] = {
@@ -135,9 +135,7 @@ def test_nothing_is_missed_while_it_is_partitioned_and_after(log: Log, served: S
 def test_what_waits_in_it_is_replayed(log: Log) -> None:
     done(log.manage("migrate", "--database=wal"))
     done(log.manage("partition_log"))
-    with Server(
-        **{**log.environment, "DATABASE_URL": "postgres://postgres@%2Fnowhere/tradelog"}
-    ) as server:
+    with Server(**{**log.environment, "DATABASE_URL": NOWHERE}) as server:
         assert server.post().code == "DATABASE_UNAVAILABLE"
         server.kill()
     done(log.manage("replay_wal"))

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.factories import RefusalFactory
-from tests.server import Server
+from tests.server import NOWHERE, Server
 from tests.wal.test_log_on_postgresql import Log
 from tests.watch.receiving import SECRET, Receiver
-from tests.webhooks.test_database_down import NOWHERE
 from watch.models import Alarm
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connections
 from pytest_django import Settings
 
 from tests.factories import (
@@ -20,6 +18,7 @@ from tests.factories import (
     TradeFactory,
     WebhookLogFactory,
 )
+from tests.out_of_reach import without_table
 from tests.watch.receiving import Receiver
 from trades.models import Strategy, Trade
 from wal.models import Entry
@@ -197,17 +196,6 @@ def test_a_reconciliation_that_fails_is_told_and_the_others_are_asked(
     assert "refused by rate once" in heard.text
 
 
-@contextmanager
-def without_table(alias: str, table: str) -> Iterator[None]:
-    with connections[alias].cursor() as cursor:
-        cursor.execute(f"ALTER TABLE {table} RENAME TO elsewhere")
-    try:
-        yield
-    finally:
-        with connections[alias].cursor() as cursor:
-            cursor.execute(f"ALTER TABLE elsewhere RENAME TO {table}")
-
-
 def test_a_main_database_out_of_reach(watch: Watch, receiver: Receiver) -> None:
     log(status="failed")
     StrategyFactory()
@@ -243,7 +231,7 @@ def test_without_its_tables_the_watch_goes_on_from_memory(watch: Watch, receiver
     RefusalFactory(refused_at=NOW)
     watch.look(NOW + MINUTE)
     assert len(receiver.taken()) == 1
-    with without_table("wal", "alarms"), without_table_of_log():
+    with without_table("wal", "alarms"), without_table("wal", "webhook_wal"):
         for minutes in (2, 3, 4):
             watch.look(NOW + minutes * MINUTE)
         assert [heard.title for heard in receiver.taken()] == [
@@ -253,17 +241,6 @@ def test_without_its_tables_the_watch_goes_on_from_memory(watch: Watch, receiver
     assert len(receiver.taken()) == 1
     assert not Alarm.objects.filter(cleared_at=None).exists()
     assert sorted(Alarm.objects.values_list("rule", flat=True)) == ["log", "rate"]
-
-
-@contextmanager
-def without_table_of_log() -> Iterator[None]:
-    with connections["wal"].cursor() as cursor:
-        cursor.execute("ALTER TABLE webhook_wal RENAME TO log_elsewhere")
-    try:
-        yield
-    finally:
-        with connections["wal"].cursor() as cursor:
-            cursor.execute("ALTER TABLE log_elsewhere RENAME TO webhook_wal")
 
 
 def test_a_strategy_says_otherwise(watch: Watch, receiver: Receiver, settings: Settings) -> None:

@@ -157,8 +157,9 @@ def test_correlation_id_is_ours(post: Poster) -> None:
     assert answer["correlation_id"] != theirs
 
 
-def test_larger_than_64_kib_is_refused_unread(post: Poster) -> None:
-    body = json.dumps(alert(comment="x" * 64 * 1024))
-    answer = post(body)
+def test_larger_than_64_kib_is_refused(post: Poster) -> None:
+    largest = json.dumps(alert()).ljust(65_536)
+    answer = post(largest + " ")
     assert (answer.http, answer["status"], answer.code) == (413, "rejected", "PAYLOAD_TOO_LARGE")
     assert not Entry.objects.exists()
+    assert post(largest)["status"] == "processed"

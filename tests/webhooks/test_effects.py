@@ -128,6 +128,17 @@ def test_explicit_entry_by_tradingviews_own_contracts_counts_what_it_closes(orde
     assert not WebhookLog.objects.filter(drift=True).exists()
 
 
+def test_explicit_entry_whose_quantity_is_what_it_opens_counts_nothing_closed(order: Book) -> None:
+    order("sell", "5", "100")
+    order(
+        "buy", "3", "110", signal_type="entry",
+        prev_market_position="short", prev_market_position_size="5",
+        market_position="long", market_position_size="3",
+    )  # fmt: skip
+    assert book() == [("long", D("3"), D("110"))]
+    assert not WebhookLog.objects.filter(drift=True).exists()
+
+
 def test_default_quantity_is_the_strategys(order: Book) -> None:
     StrategyFactory(name="Alpha", default_quantity=D("2.5"))
     order("buy", None)
@@ -239,13 +250,25 @@ def test_untimed_alerts_are_one_within_duplicate_seconds(post: Poster, settings:
     [
         {"price": "101"}, {"quantity": "2"}, {"action": "sell"}, {"order_id": "b"},
         {"time": "2026-01-05T14:31:00Z"}, {"timenow": "2026-01-05T14:30:09Z"},
-        {"prev_market_position_size": "1"}, {"strategy": "Beta"}, {"symbol": "ETH"},
+        {"prev_market_position_size": "1"}, {"market_position_size": "2"},
+        {"strategy": "Beta"}, {"symbol": "ETH"},
     ],
 )  # fmt: skip
 def test_another_order_is_no_duplicate(post: Poster, changed: dict[str, Any]) -> None:
-    common: dict[str, Any] = {"prev_market_position": "long", "prev_market_position_size": "0.5"}
+    common: dict[str, Any] = {
+        "prev_market_position": "long",
+        "prev_market_position_size": "0.5",
+        "market_position": "long",
+        "market_position_size": "1",
+    }
     post(**common)
     assert post(**(common | changed))["status"] == "processed"
+
+
+def test_an_exit_is_no_duplicate_of_the_entry_it_follows(post: Poster) -> None:
+    """Both speak of the long side, and of the same quantity, price and time."""
+    post()
+    assert post(action="exit_long")["action"] == "closed"
 
 
 @pytest.mark.parametrize(

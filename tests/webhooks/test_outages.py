@@ -18,7 +18,7 @@ from django.db import connection, connections
 from positions.models import Lot
 from tests.alerts import Answer
 from tests.processes import suspend
-from tests.server import Server
+from tests.server import NOWHERE, Server
 from wal.models import Entry
 from webhooks.models import WebhookLog
 
@@ -41,13 +41,6 @@ def timed(post: Callable[..., Answer], **fields: Any) -> tuple[Answer, float]:
     begun = time.monotonic()
     answer = post(**fields)
     return answer, time.monotonic() - begun
-
-
-def eventually(condition: Callable[[], bool], server: Server) -> None:
-    limit = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < limit, server.output
-        time.sleep(0.02)
 
 
 def backends() -> list[int]:
@@ -91,7 +84,7 @@ def test_a_book_held_for_a_moment_is_waited_for(server: Server) -> None:
             target=lambda: answers.append(server.post(action="exit", time="2026-01-05T15:00:00Z"))
         )
         exit_.start()
-        eventually(lambda: in_hand() == 1, server)
+        server.wait_until(lambda: in_hand() == 1)
         cursor.execute("SELECT pg_advisory_unlock_all()")
         exit_.join()
     assert (answers[0].http, answers[0]["action"]) == (200, "closed")
@@ -108,7 +101,7 @@ def test_a_book_held_for_long_is_answered_in_time_and_applied_later(server: Serv
         # Other books do not notice.
         assert server.post(symbol="OTHER").http == 200
         cursor.execute("SELECT pg_advisory_unlock_all()")
-    eventually(settled, server)
+    server.wait_until(settled)
     assert Lot.objects.get(symbol=log.symbol).status == "closed"
 
 
@@ -119,14 +112,14 @@ def test_a_database_that_hangs_hangs_nobody(server: Server) -> None:
         assert (first.http, first.code) == (202, "DATABASE_UNAVAILABLE")
         assert took < LIMIT
         assert server.get("/health/live").http == 200
-    eventually(settled, server)
+    server.wait_until(settled)
     assert Lot.objects.count() == 2
 
 
 def test_an_open_breaker_answers_at_once(databases: None) -> None:
     with Server(
         WORKERS="1", BREAKER_FAILURES="1", BREAKER_RESET_SECONDS="600",
-        DATABASE_URL="postgres://postgres@%2Fnowhere/tradelog",
+        DATABASE_URL=NOWHERE,
     ) as server:  # fmt: skip
         server.post()
         answer, took = timed(server.post)
@@ -164,7 +157,7 @@ def test_a_full_disk_accepts_nothing_and_breaks_nothing(server: Server) -> None:
     assert (ready.http, ready["parts"]["log"][:11]) == (503, "unavailable")
     resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, before)
     assert server.post(symbol="OTHER").http == 200
-    eventually(settled, server)
+    server.wait_until(settled)
     assert Entry.objects.count() == 2
 
 
@@ -186,7 +179,7 @@ def test_a_stop_leaves_nothing_claimed(server: Server) -> None:
         ]
         for thread in posting:
             thread.start()
-        eventually(lambda: in_hand() == 4, server)
+        server.wait_until(lambda: in_hand() == 4)
         server.process.terminate()
         for thread in posting:
             thread.join()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from pytest_django import Settings
 
 from positions.models import Lot
 from tests.alerts import Poster, alert
@@ -67,10 +68,19 @@ def test_it_belongs_by_its_time(
     assert Trade.objects.exists() is belongs
 
 
-def test_within_a_bar_the_sending_time_decides(post: Poster) -> None:
-    post(**EXIT, timenow="2026-01-05T14:30:01Z")
+@pytest.mark.parametrize(("second", "belongs"), [(1, False), (2, True), (3, True)])
+def test_within_a_bar_the_sending_time_decides(post: Poster, second: int, belongs: bool) -> None:
+    post(**EXIT, timenow=f"2026-01-05T14:30:0{second}Z")
     post(timenow="2026-01-05T14:30:02Z")
-    assert not Trade.objects.exists()
+    assert Trade.objects.exists() is belongs
+
+
+def test_of_two_parked_exits_the_first_has_the_entry(post: Poster) -> None:
+    post(**EXIT, order_id="first")
+    post(**EXIT, order_id="second")
+    post()
+    assert Trade.objects.count() == 1
+    assert statuses() == [("processed", ""), ("parked", "NO_OPEN_POSITION"), ("processed", "")]
 
 
 def test_test_alerts_release_nothing(post: Poster) -> None:
@@ -108,6 +118,30 @@ def test_past_park_seconds_it_fails(databases: None) -> None:
     ]
     assert statuses() == [("failed", "NO_OPEN_POSITION")]
     assert Entry.objects.get().status == "failed"
+
+
+def test_before_park_seconds_it_waits_though_it_is_asked_for(post: Poster) -> None:
+    parked = post(**EXIT)
+    list(replay(Choice(entry_id=parked["wal_id"])))
+    assert statuses() == [("parked", "NO_OPEN_POSITION")]
+
+
+def test_what_failed_does_not_wait_again(post: Poster, settings: Settings) -> None:
+    settings.PARK_SECONDS = 0
+    assert post(**EXIT)["status"] == "failed"
+    settings.PARK_SECONDS = 60
+    list(replay(Choice(failed=True)))
+    assert statuses() == [("failed", "NO_OPEN_POSITION")]
+    assert Entry.objects.get().status == "failed"
+
+
+def test_an_entry_that_never_came_is_drift(databases: None) -> None:
+    views = {"prev_market_position": "long", "prev_market_position_size": "1"}
+    exit_entry = received(EXIT | views, seconds_ago=61)
+    list(replay(Choice(entry_id=exit_entry.pk)))
+    assert not WebhookLog.objects.get(status="parked").drift, "it may still come"
+    list(replay(Choice()))
+    assert WebhookLog.objects.get(status="failed").drift
 
 
 def test_a_backlog_parks_by_the_times_of_receipt(databases: None) -> None:

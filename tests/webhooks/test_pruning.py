@@ -7,32 +7,30 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import timedelta
-from io import StringIO
+from functools import partial
 
 import psycopg
 import pytest
-from django.core.management import CommandError, call_command
-from django.db import connections
+from django.core.management import CommandError
 from django.utils import timezone
 
 from positions.models import Lot
 from tests.alerts import Poster, alert
+from tests.commands import run
 from tests.damage import tables
-from tests.factories import EntryFactory, StrategyFactory, WebhookLogFactory
+from tests.factories import EntryFactory, StrategyFactory
 from tests.server import ROOT, databases_of_this_run
 from trades.models import Strategy, Trade
-from wal import journal, retention
-from wal.models import Entry, EntryStatus, Refusal
+from wal.models import Entry, Refusal
 from webhooks import trail
 from webhooks.models import WebhookLog
 from webhooks.pruning import Pruned, paused, prune
 from webhooks.reconcile import find, mend
 from webhooks.replay import Choice, replay
+
+command = partial(run, "prune")
 
 #: Prunes in batches of one, and is killed on its n-th call of a function.
 KILLED = """
@@ -52,16 +50,6 @@ def counted(*args):
 setattr(module, name, counted)
 import_module("webhooks.pruning").prune(timezone.now(), batch=1)
 """
-
-
-def command(*arguments: str) -> tuple[int, str]:
-    """Its exit status and what it prints."""
-    out = StringIO()
-    try:
-        call_command("prune", *arguments, stdout=out, stderr=out)
-    except SystemExit as end:
-        return int(end.code or 0), out.getvalue()
-    return 0, out.getvalue()
 
 
 def in_process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -242,74 +230,6 @@ def test_killed_midway_leaves_nothing_to_find(
     assert find() == []
 
 
-def settled_entries(number: int) -> None:
-    """Old duplicates of one alert."""
-    first = WebhookLogFactory(status="failed", error_code="NO_OPEN_POSITION")
-    then = timezone.now() - timedelta(days=91)
-    Entry.objects.bulk_create(
-        [
-            Entry(
-                correlation_id=uuid.uuid4(),
-                body=b"x" * 700,
-                status="duplicate",
-                received_at=then,
-                webhook_log_id=first.pk,
-            )
-            for _ in range(number)
-        ]
-    )
-
-
-def append() -> None:
-    journal.append(
-        b"{}", correlation_id=uuid.uuid4(), received_at=timezone.now(), envelope={}
-    ).wait()
-
-
-def test_appends_go_on_between_batches(databases: None) -> None:
-    settled_entries(600)
-    batches, waited = [0], []
-    over = threading.Event()
-
-    def append_all_the_time() -> None:
-        with closing(connections["wal"]):
-            while not over.is_set():
-                before = batches[0]
-                append()
-                waited.append(batches[0] - before)
-
-    with ThreadPoolExecutor(1) as appending:
-        appends = appending.submit(append_all_the_time)
-        try:
-            prune(timezone.now() - timedelta(days=1), batch=2, advance=lambda _: count(batches))
-        finally:
-            over.set()
-        appends.result()
-    assert batches[0] == 300
-    assert len(waited) > 20
-    # It is behind one batch; others come before this thread is awake and looks.
-    assert max(waited) < 30
-
-
-def count(counter: list[int]) -> None:
-    counter[0] += 1
-
-
-def test_free_pages_are_given_back(databases: None) -> None:
-    settled_entries(500)
-    with connections["wal"].cursor() as cursor:
-        cursor.execute("PRAGMA page_count")
-        before = cursor.fetchone()[0]
-        told = command()[1]
-        cursor.execute("PRAGMA page_count")
-        after = cursor.fetchone()[0]
-        cursor.execute("PRAGMA freelist_count")
-        assert cursor.fetchone() == (0,)
-    assert before - after > 50
-    assert "The log's file gave back" in told
-    assert retention.give_back_pages() == (0, 0)
-
-
 def test_a_backup_holds_up_rejected_alerts(history: None) -> None:
     """The log was copied with their entries; webhook_logs is about to be."""
     url = databases_of_this_run()["DATABASE_URL"]
@@ -342,10 +262,3 @@ def test_nonsense_is_status_2_in_a_process(history: None) -> None:
         assert "Traceback" not in ended.stderr
     assert Entry.objects.count() == 6
     assert Strategy.objects.count() == 2
-
-
-def test_an_entry_that_was_taken_up_again_meanwhile_stays(databases: None) -> None:
-    entry = EntryFactory(status="failed")
-    assert journal.claim([entry.pk], among=[EntryStatus.FAILED])
-    assert retention.forget([entry.pk]) == 0
-    assert Entry.objects.get().status == "processing"

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from io import StringIO
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,19 +14,12 @@ from django.core.management import CommandError, call_command
 
 from positions.models import Lot, Reconciliation
 from tests.alerts import Poster
+from tests.commands import run
 from tests.damage import copy_of, tables
 from tests.server import ROOT, databases_of_this_run
 from trades.models import Trade
 
-
-def reconcile(*options: str) -> tuple[int, str]:
-    """Its exit status and what it prints."""
-    out = StringIO()
-    try:
-        call_command("reconcile_positions", *options, stdout=out)
-    except SystemExit as end:
-        return int(end.code or 0), out.getvalue()
-    return 0, out.getvalue()
+reconcile = partial(run, "reconcile_positions")
 
 
 def told(*options: str) -> tuple[int, dict[str, Any]]:

@@ -6,14 +6,15 @@ import json
 import os
 import subprocess
 import sys
-from io import StringIO
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from tests.alerts import Poster
+from tests.commands import run
 from tests.server import ROOT, databases_of_this_run
 from tests.trades.demo_list import demo_list
 from tests.trades.export_files import Form, Listed, as_csv, as_xlsx, rows
@@ -21,17 +22,9 @@ from tests.webhooks.exported_trades import FIRST, SECOND, listed, post_entry, po
 from tradelog.session import ALERTS
 from trades.models import ImportBatch, Trade
 
+command = partial(run, "reconcile_positions")
+
 BOOK = ("--strategy", "Alpha", "--symbol", "BINANCE:BTCUSDT", "--timezone", "UTC")
-
-
-def command(*options: str) -> tuple[int, str]:
-    """Its exit status and what it prints."""
-    out = StringIO()
-    try:
-        call_command("reconcile_positions", *options, stdout=out)
-    except SystemExit as end:
-        return int(end.code or 0), out.getvalue()
-    return 0, out.getvalue()
 
 
 def told(*options: str) -> tuple[int, dict[str, Any]]:

@@ -17,8 +17,7 @@ from tests.alerts import alert
 from tests.factories import RefusalFactory, StrategyFactory
 from tests.hostile.sending import Hostile, Sender
 from tests.leaks import leaks
-from tests.server import Server
-from tests.webhooks.test_database_down import NOWHERE
+from tests.server import NOWHERE, Server
 from wal.models import Entry, Refusal
 from webhooks.credentials import CUT
 

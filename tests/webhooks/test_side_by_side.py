@@ -17,8 +17,7 @@ from django.core.management import CommandError, call_command
 from positions.models import Lot
 from tests.alerts import Poster
 from tests.factories import StrategyFactory
-from tests.server import ROOT, databases_of_this_run
-from tests.webhooks.test_database_down import NOWHERE
+from tests.server import NOWHERE, ROOT, databases_of_this_run
 from trades.models import Strategy, Trade
 from wal import journal
 from wal.models import Entry

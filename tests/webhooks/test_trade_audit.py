@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal as D
-from io import StringIO
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from django.core.management import CommandError, call_command
 
 from positions.models import Lot
 from tests.alerts import Poster
+from tests.commands import run
 from tests.damage import copy_of, forget_trade
 from trades.corrections import correct
 from trades.models import Correction, Trade
@@ -92,23 +92,14 @@ def test_a_correction_that_does_not_follow(trade: Trade) -> None:
     assert (one.trade, one.kept, one.recomputed) == (trade.pk, "99", "17")
 
 
-def run(*options: str) -> tuple[int, str]:
-    output = StringIO()
-    try:
-        call_command("audit_trades", *options, stdout=output)
-    except SystemExit as exit_:
-        return int(exit_.code or 0), output.getvalue()
-    return 0, output.getvalue()
-
-
 def test_the_command(trade: Trade) -> None:
-    assert run() == (0, "Every trade is what its alerts come to.\n")
+    assert run("audit_trades") == (0, "Every trade is what its alerts come to.\n")
     Trade.objects.filter(pk=trade.pk).update(pnl=5)
-    status, output = run()
+    status, output = run("audit_trades")
     assert status == 1
     assert "1 difference." in output
-    assert run("--strategy", "Beta")[0] == 0
-    status, output = run("--strategy", "Alpha", "--format", "json")
+    assert run("audit_trades", "--strategy", "Beta")[0] == 0
+    status, output = run("audit_trades", "--strategy", "Alpha", "--format", "json")
     (told,) = json.loads(output)["discrepancies"]
     assert (status, told["trade"], told["kept"], told["recomputed"]) == (1, trade.pk, "5", "19")
     with pytest.raises(CommandError) as raised:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import StringIO
 from typing import Any
 
@@ -17,12 +18,15 @@ from pytest_django import Settings
 
 from positions.models import Lot
 from tests.alerts import Poster
+from tests.commands import run
 from tests.factories import StrategyFactory
 from trades.models import Strategy
 from wal.models import Entry
 from webhooks import trail, trail_hash
 from webhooks.models import TrailAnchor, WebhookLog
 from webhooks.replay import Choice, replay
+
+audit = partial(run, "audit_trades")
 
 
 @pytest.fixture
@@ -204,15 +208,6 @@ def test_a_mended_book_is_sealed_again(trailed: list[WebhookLog]) -> None:
     assert found()
     call_command("reconcile_positions", fix=True, stdout=StringIO())
     assert list(trail.verify()) == []
-
-
-def audit(*options: str) -> tuple[int, str]:
-    output = StringIO()
-    try:
-        call_command("audit_trades", *options, stdout=output)
-    except SystemExit as exit_:
-        return int(exit_.code or 0), output.getvalue()
-    return 0, output.getvalue()
 
 
 def test_the_command_names_the_first(trailed: list[WebhookLog]) -> None:
