@@ -124,3 +124,14 @@ def test_every_setting_is_documented() -> None:
         re.findall(r"^\| `([A-Z_]+)`", (ROOT / "docs" / "settings.md").read_text(), re.M)
     )
     assert settings == documented
+
+
+def test_no_setting_is_shown_with_a_comment_behind_it() -> None:
+    # It would be pasted into `.env`, and be part of the value.
+    shown = [ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").rglob("*.md")]
+    shown += (ROOT / "deploy").rglob("*.example")
+    assert [
+        f"{file.name}: {line}"
+        for file in shown
+        for line in re.findall(r"(?m)^\s*#?[A-Z_]+=\S*[ \t]+#.*", file.read_text())
+    ] == []
