@@ -15,11 +15,12 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from chores import sole
-from tests.factories import RefusalFactory
+from tests.factories import RefusalFactory, TradeFactory
 from tests.server import ROOT, databases_of_this_run
 from tests.watch.receiving import Receiver
+from trades.models import Trade
 from watch.models import Alarm
-from watch.watching import CHORE
+from watch.watching import CHORE, Watch
 
 
 def check(*options: str) -> tuple[int, str]:
@@ -72,6 +73,39 @@ def test_beside_a_server_it_only_shows(databases: None, receiver: Receiver) -> N
     assert status == 1 and "refused by rate" in told
     assert receiver.taken() == []
     assert not Alarm.objects.exists()
+
+
+def test_what_adds_up_again_is_over_at_once(databases: None, receiver: Receiver) -> None:
+    TradeFactory()
+    assert check("--reconcile")[0] == 1
+    assert [heard.title for heard in receiver.taken()] == ["tradelog: does not add up of Alpha"]
+    assert check()[0] == 1, "nobody has looked again"
+    Trade.objects.all().delete()
+    assert check("--reconcile")[0] == 0
+    assert [heard.title for heard in receiver.taken()] == [
+        "tradelog: over: does not add up of Alpha"
+    ]
+
+
+def test_beside_a_server_what_reconciling_finds_is_kept_for_it(
+    databases: None, receiver: Receiver
+) -> None:
+    refuse()
+    TradeFactory()
+    with sole(CHORE) as is_ours:
+        assert is_ours()
+        assert check("--reconcile")[0] == 1
+        assert [alarm.rule for alarm in Alarm.objects.all()] == ["reconciliation"]
+        Trade.objects.all().delete()
+        check("--reconcile")
+    assert Alarm.objects.get().cleared_at is not None
+    assert receiver.taken() == []
+    Watch().look()
+    assert [heard.title for heard in receiver.taken()] == [
+        "tradelog: does not add up of Alpha",
+        "tradelog: over: does not add up of Alpha",
+        "tradelog: refused by rate",
+    ]
 
 
 def test_a_test_message_to_each(receiver: Receiver, settings: Settings) -> None:

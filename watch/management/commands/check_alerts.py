@@ -67,7 +67,7 @@ class Command(BaseCommand):
             if is_ours:
                 return firing_now(watch.look(now, reconcile=reconcile).judged)
             self.stderr.write("A server keeps watch and sends the messages; this only looks.")
-            return firing_now(watch.judged(now, reconcile=reconcile))
+            return firing_now(watch.look_beside(now, reconcile=reconcile))
 
     def _follow(self, is_ours: Callable[[], bool]) -> None:
         every = settings.ALERT_EVERY_SECONDS or 30.0
