@@ -143,7 +143,7 @@ def check_mailbox(
         Warning(
             "MAILBOX_CHECK_SENDER is false: whoever can write to the mailbox can place orders.",
             hint="Right only where nothing but a forwarder that checks senders can write to it.",
-            id="tradelog.W003",
+            id="tradelog.W006",
         )
     ]
 

@@ -95,7 +95,7 @@ def test_a_mailbox_whose_senders_are_not_checked_is_a_choice(settings: Settings)
     settings.MAILBOX_URL = "imaps://user:secret@mail.example/INBOX"
     assert list(found()) == ["tradelog.E005"]
     settings.MAILBOX_CHECK_SENDER = False
-    assert list(found()) == ["tradelog.W003"]
+    assert list(found()) == ["tradelog.W006"]
 
 
 def test_a_receivers_password_is_not_printed(settings: Settings) -> None:
