@@ -77,7 +77,11 @@ def _hold_database() -> None:
 
 
 if __name__ == "__main__":
+    from django.core.exceptions import ImproperlyConfigured
+
     try:
         main()
     except KeyboardInterrupt:
         sys.exit(130)
+    except ImproperlyConfigured as error:
+        sys.exit(f"{error}")
