@@ -77,11 +77,13 @@ def _hold_database() -> None:
 
 
 if __name__ == "__main__":
-    from django.core.exceptions import ImproperlyConfigured
-
     try:
         main()
     except KeyboardInterrupt:
         sys.exit(130)
-    except ImproperlyConfigured as error:
-        sys.exit(f"{error}")
+    except Exception as error:
+        from tradelog import command_trouble
+
+        if "--traceback" in sys.argv or not (told := command_trouble.told(error)):
+            raise
+        sys.exit(told)
