@@ -81,3 +81,9 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        from tradelog import command_trouble
+
+        if "--traceback" in sys.argv or not (told := command_trouble.told(error)):
+            raise
+        sys.exit(told)

@@ -21,6 +21,38 @@ SHORTEST_TOKEN = 16
 #: As django-ratelimit reads it: requests, a slash, and a number of s, m, h or d.
 _RATE = re.compile(r"\d+/([1-9]\d*)?[smhd]?")
 
+#: A day of seconds; a year of them, which is more than anybody means in minutes or hours; a
+#: century of days.
+_DAY, _YEAR, _CENTURY = 86_400, 31_622_400, 36_500
+
+#: What the numbers among the settings may be, both ends included.
+_RANGES: dict[str, tuple[float, float]] = {
+    "PORT": (1, 65_535),
+    "WORKERS": (1, 1_000),
+    "THREADS": (1, 10_000),
+    "RETENTION_DAYS": (1, _CENTURY),
+    "METRICS_STRATEGIES": (0, 100_000),
+    "PARK_SECONDS": (0, _YEAR),
+    "DUPLICATE_SECONDS": (0, _YEAR),
+    "PNL_TOLERANCE": (0, 10**12),
+    "LEASE_SECONDS": (0.1, _DAY),
+    "ANSWER_SECONDS": (0.1, 60),
+    "BREAKER_FAILURES": (1, 10**6),
+    "BREAKER_RESET_SECONDS": (0, _DAY),
+    "MAILBOX_GRACE_SECONDS": (0, _DAY),
+    "MAILBOX_INTERVAL_SECONDS": (0.1, _DAY),
+    "MAILBOX_MAX_DAYS": (1, _CENTURY),
+    "ALERT_EVERY_SECONDS": (0, _DAY),
+    "ALERT_REMINDER_HOURS": (0, _YEAR),
+    "ALERT_WINDOW_MINUTES": (1, _YEAR),
+    "ALERT_FAILURE_RATE": (0, 1),
+    "ALERT_DELAY_SECONDS": (0, _YEAR),
+    "ALERT_WAITING_SECONDS": (0, _YEAR),
+    "ALERT_BACKLOG": (0, 10**9),
+    "ALERT_SILENCE_FACTOR": (0, 1_000),
+    "ALERT_RECONCILE_HOURS": (0, _YEAR),
+}
+
 
 @register
 def check_secret_key(
@@ -143,7 +175,7 @@ def check_mailbox(
         Warning(
             "MAILBOX_CHECK_SENDER is false: whoever can write to the mailbox can place orders.",
             hint="Right only where nothing but a forwarder that checks senders can write to it.",
-            id="tradelog.W003",
+            id="tradelog.W006",
         )
     ]
 
@@ -161,7 +193,7 @@ def check_alarms(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
     # No errors: whoever cannot be told must not keep alerts from being taken.
-    found: list[CheckMessage] = [
+    return [
         Warning(
             f"Entry {place} of ALERT_URLS cannot be read: nobody is told by it.",
             hint="It is to be a URL as Apprise writes them, such as tgram://token/chat; "
@@ -170,14 +202,23 @@ def check_alarms(
         )
         for place in unreadable()
     ]
-    if not 0 <= settings.ALERT_FAILURE_RATE <= 1:
-        found.append(
-            Warning(
-                f"ALERT_FAILURE_RATE is {settings.ALERT_FAILURE_RATE}, which is no share.",
-                hint="Write 0.1 for one alert in ten.",
-                id="tradelog.W005",
-            )
-        )
+
+
+@register
+def check_numbers(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for setting, (least, most) in _RANGES.items():
+        if least <= (value := getattr(settings, setting)) <= most:
+            continue
+        text = f"{setting} is {value}, which is not from {least:,} to {most:,}."
+        hint = "docs/settings.md tells what it means."
+        # Nothing about alarms keeps alerts from being taken.
+        if setting.startswith("ALERT_"):
+            found.append(Warning(text, hint=hint, id="tradelog.W005"))
+        else:
+            found.append(Error(text, hint=hint, id="tradelog.E006"))
     return found
 
 

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from environ import Env
-
 from deadline import PunctualConnection
 
 
@@ -43,14 +41,13 @@ def on_postgresql(database: dict[str, Any], *, threads: int) -> dict[str, Any]:
     }
 
 
-def of_the_log(url: str, *, threads: int, folder: Path) -> dict[str, Any]:
-    """The log's database, of whichever kind it is; where no URL is given, a file in the folder."""
-    database: dict[str, Any] = (
-        Env.db_url_config(url)
-        if url
-        # Not as a URL, in which a folder's # or ? would end its path.
-        else {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "wal.sqlite3")}
-    )
+def in_file(path: Path) -> dict[str, Any]:
+    """A SQLite file; not by a URL, in which a folder's # or ? would end its path."""
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(path)}
+
+
+def of_the_log(database: dict[str, Any], *, threads: int, folder: Path) -> dict[str, Any]:
+    """The log's database, of whichever kind it is; `folder`: where tests have theirs."""
     if database["ENGINE"] == "django.db.backends.sqlite3":
         return {
             **database,

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 from decimal import Decimal
 from pathlib import Path
 
-import environ
 from csp import constants as csp
 
 from tradelog import databases, embedded, logs, looks
 from tradelog.api import description
+from tradelog.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+env = Environment()
 env.read_env(BASE_DIR / ".env")
 
 # --- The service -------------------------------------------------------------
@@ -70,7 +69,7 @@ PARK_SECONDS = env.int("PARK_SECONDS", default=60)
 #: How far apart two like messages without a time may be and still be one alert.
 DUPLICATE_SECONDS = env.int("DUPLICATE_SECONDS", default=60)
 #: How far reported and calculated P&L may differ, in quote currency.
-PNL_TOLERANCE = Decimal(env.str("PNL_TOLERANCE", default="0.01"))
+PNL_TOLERANCE: Decimal = env.get_value("PNL_TOLERANCE", Decimal, default=Decimal("0.01"))
 #: How long a claim on a log entry holds once its process has died.
 LEASE_SECONDS = env.float("LEASE_SECONDS", default=10)
 #: How long an alert may take from the request to its answer, whatever hangs. TradingView
@@ -152,11 +151,15 @@ DATABASES = {
     "default": databases.on_postgresql(
         embedded.Cluster(TRADELOG_DATA / "postgres").database
         if EMBEDDED_POSTGRES
-        else env.db_url("DATABASE_URL"),
+        else env.database("DATABASE_URL"),
         threads=THREADS,
     ),
     "wal": databases.of_the_log(
-        env.str("WAL_DATABASE_URL", default=""), threads=THREADS, folder=TRADELOG_DATA
+        env.database("WAL_DATABASE_URL")
+        if env.str("WAL_DATABASE_URL", default="")
+        else databases.in_file(TRADELOG_DATA / "wal.sqlite3"),
+        threads=THREADS,
+        folder=TRADELOG_DATA,
     ),
 }
 DATABASE_ROUTERS = ["tradelog.router.LogRouter"]
@@ -169,8 +172,7 @@ CACHE_URL = env.str("CACHE_URL", default="")
 COUNTERS_FILE = TRADELOG_DATA / "counters.lmdb"
 CACHES = {
     "default": {
-        # Valkey speaks Redis; only the scheme is another.
-        **env.cache_url_config(re.sub(r"\Avalkey", "redis", CACHE_URL)),
+        **env.cache("CACHE_URL"),
         # An alert waits for its count no longer than this, twice; then it goes uncounted.
         "OPTIONS": {"socket_connect_timeout": 0.3, "socket_timeout": 0.3},
     }
@@ -324,9 +326,9 @@ LOGIN_REDIRECT_URL = "overview"
 
 LOGGING = logs.configuration(
     #: The least severe lines that are written.
-    level=env.str("LOG_LEVEL", default="INFO"),
+    level=env.one_of("LOG_LEVEL", logging.getLevelNamesMapping(), default="INFO"),
     #: `console` for people, `json` for machines: one object a line.
-    lines=env.str("LOG_FORMAT", default="console"),
+    lines=env.one_of("LOG_FORMAT", ("console", "json"), default="console"),
 )
 # What was answered is worth a line where something is wrong; pages and alerts that went
 # well are not. Who asked is never looked up for a line: it would take the database.

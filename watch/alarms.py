@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from watch.models import Alarm
+from watch.models import Alarm, Rule
 from watch.rules import Judged
 
 #: An alarm is over once it has not been seen for so long, so that what comes and goes is one.
-QUIET: Final = timedelta(minutes=2)
+_QUIET: Final = timedelta(minutes=2)
+#: What is judged by looking at everything does not come and go, and is seldom looked at.
+_QUIET_OF: Final = {Rule.RECONCILIATION.value: timedelta()}
 
 
 @dataclass(slots=True)
@@ -42,9 +44,8 @@ def step(firing: Iterable[Alarm], judged: Judged, now: datetime) -> Step:
         if symptom is not None:
             alarm.text, alarm.quiet_since = symptom.text, None
         elif alarm.rule not in unjudged:
-            if alarm.quiet_since is None:
-                alarm.quiet_since = now
-            elif now - alarm.quiet_since >= QUIET:
+            alarm.quiet_since = alarm.quiet_since or now
+            if now - alarm.quiet_since >= _QUIET_OF.get(alarm.rule, _QUIET):
                 alarm.cleared_at = now
                 taken.cleared.append(alarm)
                 continue

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from wal.writer import ALIAS, writer
 from watch.models import Alarm, Notice
@@ -67,8 +68,17 @@ def put(
 
 def is_waiting() -> bool:
     """Whether a notice about alarms is still on its way."""
-    waiting = Notice.objects.using(ALIAS).filter(done_at=None)
-    return waiting.filter(alarms__isnull=False).exists()
+    return _on_their_way().exists()
+
+
+def not_reached(receivers: Iterable[Receiver]) -> list[Receiver]:
+    """Those to whom a notice about alarms is still on its way."""
+    keys = {key for notice in _on_their_way() for key in notice.undelivered}
+    return [receiver for receiver in receivers if receiver.key in keys]
+
+
+def _on_their_way() -> QuerySet[Notice]:
+    return Notice.objects.using(ALIAS).filter(done_at=None, alarms__isnull=False)
 
 
 def deliver(

@@ -73,7 +73,7 @@ class Watch:
         `reconcile` does so whenever it was done last. Raises nothing of the databases'.
         """
         now = now or timezone.now()
-        judged = self.judged(now, reconcile=reconcile)
+        judged = self._judged(now, reconcile=reconcile)
         to = receivers()
         try:
             taken = write(lambda: self._record(judged, now, to))
@@ -85,8 +85,21 @@ class Watch:
         _try_to(lambda: deliver(to, now, stop), "Notices are not delivered")
         return Look(judged, taken)
 
-    def judged(self, now: datetime, *, reconcile: bool = False) -> Judged:
-        """What the rules find now. Changes nothing."""
+    def look_beside(self, now: datetime, *, reconcile: bool = False) -> Judged:
+        """What the rules find now, where another process keeps watch.
+
+        Changes nothing, but for the alarms about what `reconcile` has been asked to look at: the
+        other one may never do so (ALERT_RECONCILE_HOURS). It sends the notice of it.
+        """
+        judged = self._judged(now, reconcile=reconcile)
+        if reconcile:
+            unjudged: Judged = dict.fromkeys(judged)
+            alone = {**unjudged, Rule.RECONCILIATION: judged[Rule.RECONCILIATION]}
+            to = receivers()
+            _try_to(lambda: write(lambda: self._record(alone, now, to)), "It is not kept")
+        return judged
+
+    def _judged(self, now: datetime, *, reconcile: bool) -> Judged:
         return judge(gather(now, self._rhythms, reconcile=reconcile or _is_due(now)), limits())
 
     def _record(self, judged: Judged, now: datetime, to: list[Receiver]) -> Step:
@@ -163,7 +176,7 @@ def tell_log(taken: Step) -> None:
         logger.info("Over: %s", alarm.text)
 
 
-def _try_to(do: Callable[[], None], else_say: str) -> None:
+def _try_to(do: Callable[[], object], else_say: str) -> None:
     try:
         do()
     except (Error, WriteTimeout) as error:

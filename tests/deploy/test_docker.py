@@ -63,3 +63,11 @@ def test_what_is_to_be_filled_in_is_a_setting() -> None:
     assert len(named) > 8
     for name in set(named) - {"POSTGRES_PASSWORD"}:
         assert f"| `{name}` |" in documented
+
+
+def test_one_container_alone_believes_the_proxy_on_its_host() -> None:
+    # The example has no TRUSTED_PROXIES, which compose.yml brings and `docker run` must.
+    told = (ROOT / "docs" / "deployment.md").read_text()
+    (run,) = re.findall(r"(?m)^docker run (?:.*\\\n)*.*$", told)
+    assert "--env-file deploy/docker/tradelog.env " in run
+    assert "--env TRUSTED_PROXIES=172.17.0.1 " in run, "alerts would come from the gateway"

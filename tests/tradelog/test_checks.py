@@ -4,12 +4,15 @@ import os
 import re
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core import checks
 from pytest_django import Settings
+
+from tradelog.checks import _RANGES
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -48,6 +51,12 @@ def test_good_settings_pass() -> None:
         ("MAILBOX_RECIPIENTS", ["trader@example.org"], "tradelog.E005"),
         ("ALERT_URLS", "json://localhost:1,nosuch://its-password", "tradelog.W004"),
         ("ALERT_FAILURE_RATE", 10, "tradelog.W005"),
+        ("ALERT_WINDOW_MINUTES", 0.0, "tradelog.W005"),
+        ("THREADS", 0, "tradelog.E006"),
+        ("WORKERS", -1, "tradelog.E006"),
+        ("PORT", 65536, "tradelog.E006"),
+        ("ANSWER_SECONDS", 0.0, "tradelog.E006"),
+        ("PNL_TOLERANCE", Decimal("-0.01"), "tradelog.E006"),
     ],
 )
 def test_bad_settings_are_told(settings: Settings, setting: str, value: Any, expected: str) -> None:
@@ -95,7 +104,7 @@ def test_a_mailbox_whose_senders_are_not_checked_is_a_choice(settings: Settings)
     settings.MAILBOX_URL = "imaps://user:secret@mail.example/INBOX"
     assert list(found()) == ["tradelog.E005"]
     settings.MAILBOX_CHECK_SENDER = False
-    assert list(found()) == ["tradelog.W003"]
+    assert list(found()) == ["tradelog.W006"]
 
 
 def test_a_receivers_password_is_not_printed(settings: Settings) -> None:
@@ -124,3 +133,20 @@ def test_every_setting_is_documented() -> None:
         re.findall(r"^\| `([A-Z_]+)`", (ROOT / "docs" / "settings.md").read_text(), re.M)
     )
     assert settings == documented
+
+
+def test_every_number_has_a_range() -> None:
+    source = (ROOT / "tradelog" / "settings.py").read_text()
+    numbers = set(re.findall(r'env\.(?:int|float)\(\s*"([A-Z_]+)"', source))
+    assert set(_RANGES) == numbers | {"PNL_TOLERANCE"}
+
+
+def test_no_setting_is_shown_with_a_comment_behind_it() -> None:
+    # It would be pasted into `.env`, and be part of the value.
+    shown = [ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").rglob("*.md")]
+    shown += (ROOT / "deploy").rglob("*.example")
+    assert [
+        f"{file.name}: {line}"
+        for file in shown
+        for line in re.findall(r"(?m)^\s*#?[A-Z_]+=\S*[ \t]+#.*", file.read_text())
+    ] == []

@@ -15,11 +15,12 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from chores import sole
-from tests.factories import RefusalFactory
+from tests.factories import RefusalFactory, TradeFactory
 from tests.server import ROOT, databases_of_this_run
 from tests.watch.receiving import Receiver
-from watch.models import Alarm
-from watch.watching import CHORE
+from trades.models import Trade
+from watch.models import Alarm, Notice
+from watch.watching import CHORE, Watch
 
 
 def check(*options: str) -> tuple[int, str]:
@@ -62,6 +63,23 @@ def test_nobody_is_told(databases: None, settings: Settings) -> None:
     status, told = check()
     assert status == 1
     assert "nobody is told: ALERT_URLS is empty" in told
+    settings.ALERT_URLS = "nosuch://x"
+    assert "nobody is told: ALERT_URLS cannot be read" in check()[1]
+
+
+def test_who_was_not_reached_is_not_counted_as_told(
+    databases: None, receiver: Receiver, settings: Settings
+) -> None:
+    settings.ALERT_URLS = f"{receiver.url}, json://127.0.0.1:1"
+    receiver.status = 500
+    refuse()
+    assert check()[1].endswith(
+        "; 0 told, 2 not reached yet (json, entry 1 of ALERT_URLS, json, entry 2 of ALERT_URLS).\n"
+    )
+    receiver.status = 200
+    Notice.objects.update(next_try_at=datetime.now(UTC))
+    told = check()[1]
+    assert told.endswith("; 1 told, 1 not reached yet (json, entry 2 of ALERT_URLS).\n")
 
 
 def test_beside_a_server_it_only_shows(databases: None, receiver: Receiver) -> None:
@@ -70,8 +88,42 @@ def test_beside_a_server_it_only_shows(databases: None, receiver: Receiver) -> N
         assert is_ours()
         status, told = check()
     assert status == 1 and "refused by rate" in told
+    assert told.endswith("1 thing not as it should be; the server tells.\n")
     assert receiver.taken() == []
     assert not Alarm.objects.exists()
+
+
+def test_what_adds_up_again_is_over_at_once(databases: None, receiver: Receiver) -> None:
+    TradeFactory()
+    assert check("--reconcile")[0] == 1
+    assert [heard.title for heard in receiver.taken()] == ["tradelog: does not add up of Alpha"]
+    assert check()[0] == 1, "nobody has looked again"
+    Trade.objects.all().delete()
+    assert check("--reconcile")[0] == 0
+    assert [heard.title for heard in receiver.taken()] == [
+        "tradelog: over: does not add up of Alpha"
+    ]
+
+
+def test_beside_a_server_what_reconciling_finds_is_kept_for_it(
+    databases: None, receiver: Receiver
+) -> None:
+    refuse()
+    TradeFactory()
+    with sole(CHORE) as is_ours:
+        assert is_ours()
+        assert check("--reconcile")[0] == 1
+        assert [alarm.rule for alarm in Alarm.objects.all()] == ["reconciliation"]
+        Trade.objects.all().delete()
+        check("--reconcile")
+    assert Alarm.objects.get().cleared_at is not None
+    assert receiver.taken() == []
+    Watch().look()
+    assert [heard.title for heard in receiver.taken()] == [
+        "tradelog: does not add up of Alpha",
+        "tradelog: over: does not add up of Alpha",
+        "tradelog: refused by rate",
+    ]
 
 
 def test_a_test_message_to_each(receiver: Receiver, settings: Settings) -> None:

@@ -253,12 +253,11 @@ def test_nonsense_is_refused(databases: None, days: str) -> None:
 
 
 def test_nonsense_is_status_2_in_a_process(history: None) -> None:
-    for ended in (
-        in_process("manage.py", "prune", "--older-than", "0"),
-        in_process("manage.py", "prune", RETENTION_DAYS="0"),
-    ):
-        assert ended.returncode == 2
-        assert "'0' is no number of days from 1 to 36500" in ended.stderr
-        assert "Traceback" not in ended.stderr
+    ended = in_process("manage.py", "prune", "--older-than", "0")
+    assert ended.returncode == 2
+    assert "'0' is no number of days from 1 to 36500" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    # What a setting may be is checked before.
+    assert in_process("manage.py", "prune", RETENTION_DAYS="0").returncode == 1
     assert Entry.objects.count() == 6
     assert Strategy.objects.count() == 2

@@ -14,7 +14,7 @@ class Command(BaseCommand):
     help = (
         "Sum trades up by month, so that the Overview of years of them is quick; a running "
         "server does so by itself. Nothing but time is lost without it. Exit status: 0 done, "
-        "2 usage."
+        "1 the database is out of reach, 2 usage."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
 from django.utils import timezone
 from tabulate import tabulate
 from tqdm import tqdm
@@ -17,6 +18,7 @@ from tqdm import tqdm
 from chores import sole
 from watch import messages
 from watch.firing import Firing, firing_now
+from watch.outbox import not_reached
 from watch.receivers import receivers, send, unreadable
 from watch.watching import CHORE, Watch
 
@@ -52,11 +54,12 @@ class Command(BaseCommand):
         with sole(CHORE) as is_ours:
             if options["follow"]:
                 return self._follow(is_ours)
-            firing = self._look(is_ours(), reconcile=options["reconcile"])
+            looks_alone = is_ours()
+            firing = self._look(looks_alone, reconcile=options["reconcile"])
         if options["format"] == "json":
             self._write_json(firing)
         else:
-            self._write_table(firing)
+            self._write_table(firing, _told() if looks_alone else "the server tells")
         if firing:
             sys.exit(1)
 
@@ -67,7 +70,7 @@ class Command(BaseCommand):
             if is_ours:
                 return firing_now(watch.look(now, reconcile=reconcile).judged)
             self.stderr.write("A server keeps watch and sends the messages; this only looks.")
-            return firing_now(watch.judged(now, reconcile=reconcile))
+            return firing_now(watch.look_beside(now, reconcile=reconcile))
 
     def _follow(self, is_ours: Callable[[], bool]) -> None:
         every = settings.ALERT_EVERY_SECONDS or 30.0
@@ -92,7 +95,7 @@ class Command(BaseCommand):
         told = {"firing": [one.as_json() for one in firing], "clean": not firing}
         self.stdout.write(json.dumps(told, indent=2))
 
-    def _write_table(self, firing: list[Firing]) -> None:
+    def _write_table(self, firing: list[Firing], told: str) -> None:
         if not firing:
             self.stdout.write("Everything is as it should be.")
             return
@@ -113,10 +116,9 @@ class Command(BaseCommand):
             )
         )
         number = len(firing)
-        told = receivers()
         self.stdout.write(
             f"{number} thing{'s' * (number != 1)} not as {'they' if number != 1 else 'it'} should "
-            f"be; {f'{len(told)} told' if told else 'nobody is told: ALERT_URLS is empty'}."
+            f"be; {told}."
         )
 
     def _test(self) -> None:
@@ -134,3 +136,16 @@ class Command(BaseCommand):
             )
         if failed:
             sys.exit(1)
+
+
+def _told() -> str:
+    """Who has been told what fires, after a look of ours."""
+    known = receivers()
+    if not known:
+        return "nobody is told: ALERT_URLS " + ("cannot be read" if unreadable() else "is empty")
+    try:
+        late = not_reached(known)
+    except Error:
+        return "who was told cannot be read from the log's database"
+    told = f"{len(known) - len(late)} told"
+    return f"{told}, {len(late)} not reached yet ({', '.join(map(str, late))})" if late else told

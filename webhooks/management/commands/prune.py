@@ -55,7 +55,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="only say how many there are")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        before = timezone.now() - timedelta(days=_retention(options["older_than"]))
+        before = timezone.now() - timedelta(days=options["older_than"] or settings.RETENTION_DAYS)
         on_terminal = sys.stderr.isatty()
         try:
             with tqdm(
@@ -95,15 +95,6 @@ class Command(BaseCommand):
                 "says what."
             )
             sys.exit(1)
-
-
-def _retention(days: int | None) -> int:
-    if days is not None:
-        return days
-    try:
-        return _days(str(settings.RETENTION_DAYS))
-    except argparse.ArgumentTypeError as error:
-        raise CommandError(f"RETENTION_DAYS: {error}", returncode=2) from error
 
 
 def _told(pruned: Pruned) -> str:

@@ -1,0 +1,52 @@
+"""What keeps a command from its work, as the sentence that it ends with."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import psycopg
+from django.core.exceptions import ImproperlyConfigured
+from django.db import Error, InterfaceError, OperationalError, connections
+
+#: As PostgreSQL names them: undefined_table, undefined_column.
+_MISSING = frozenset({"42P01", "42703"})
+
+
+def told(error: Exception) -> str | None:
+    """In a sentence: a setting that cannot be read, a database out of reach or without tables.
+
+    None where it is something else, and a fault of ours.
+    """
+    if isinstance(error, ImproperlyConfigured):
+        return str(error)
+    if not isinstance(error, Error):
+        return None
+    text = str(error).strip()
+    if _is_missing(error):
+        return (
+            f"The {_name(error)} has not the tables it should have: {text}\n"
+            "`make serve` makes them, and so do `manage.py migrate` and "
+            "`manage.py migrate --database wal`."
+        )
+    if isinstance(error, OperationalError | InterfaceError):
+        return f"The {_name(error)} is out of reach: {text}"
+    return None
+
+
+def _is_missing(error: Error) -> bool:
+    is_named = getattr(error.__cause__, "sqlstate", None) in _MISSING
+    return is_named or str(error).startswith(("no such table", "no such column"))
+
+
+def _name(error: Error) -> str:
+    """Of the two databases the one that is meant, where their kinds tell."""
+    # Not before there are settings that can be read.
+    from tradelog.backup import NAMES
+
+    kinds = {"sqlite": sqlite3.Error, "postgresql": psycopg.Error}
+    meant = [
+        NAMES[alias]
+        for alias in connections
+        if isinstance(error.__cause__, kinds[connections[alias].vendor])
+    ]
+    return meant[0] if len(meant) == 1 else "database"
