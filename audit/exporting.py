@@ -6,6 +6,7 @@ that a spreadsheet would take for a formula.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +36,10 @@ else:
 #: A file is made in memory, and in the time a browser waits.
 MOST_EXPORTED: Final = 50_000
 _FORMATS: Final = {"csv": CSV, "xlsx": XLSX}
+#: What a cell of a workbook takes, in units of UTF-16.
+_MOST_IN_A_CELL: Final = 32_767
+#: What XML, and so a workbook, has no way to hold.
+_NOT_IN_XML: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 class PlainWidget(Widget):  # type: ignore[misc]
@@ -50,7 +55,19 @@ class PlainWidget(Widget):  # type: ignore[misc]
             return iso_utc(value)
         if isinstance(value, (bool, int)):
             return str(value).lower() if isinstance(value, bool) else value
-        return guarded(str(value))
+        text = guarded(str(value))
+        return in_a_cell(text) if kwargs.get("force_native_type") else text
+
+
+def in_a_cell(text: str) -> str:
+    r"""The text as a workbook can hold it: `\x01` for that character, and said where it is cut."""
+    shown = _NOT_IN_XML.sub(lambda found: ascii(found[0])[1:-1], text)
+    units = shown.encode("utf-16-le")
+    if len(units) <= 2 * _MOST_IN_A_CELL:
+        return shown
+    said = f"… cut: {len(text):,} characters in all; the CSV has them"
+    # A pair that is cut in two is left out.
+    return units[: 2 * (_MOST_IN_A_CELL - len(said))].decode("utf-16-le", "ignore") + said
 
 
 def plain_digits(number: Decimal) -> str:

@@ -94,6 +94,32 @@ def test_no_text_is_a_formula(staff: Client, formula: str) -> None:
         assert cell["pnl"] == -1
 
 
+def test_a_workbook_shows_what_it_cannot_hold(staff: Client) -> None:
+    WebhookLogFactory(strategy="a\x01b\x1f", error_message="\uffff\t\n😀", payload="{\x0b}")
+    (cell,) = cells(staff, "webhooks_webhooklog")
+    assert cell["strategy"] == r"a\x01b\x1f"
+    assert cell["error_message"] == "\\uffff\t\n😀"
+    assert cell["payload"] == r"{\x0b}"
+    (row,) = rows(staff, "webhooks_webhooklog")
+    assert (row["strategy"], row["payload"]) == ("a\x01b\x1f", "{\x0b}")
+
+
+@pytest.mark.parametrize("character", ["a", "😀"])
+def test_a_workbook_says_where_it_cuts(staff: Client, character: str) -> None:
+    # Excel counts what lies beyond the first 65,536 characters of Unicode as two.
+    most = 32_767 // (len(character.encode("utf-16-le")) // 2)
+    WebhookLogFactory(payload=character * most)
+    (cell,) = cells(staff, "webhooks_webhooklog")
+    assert cell["payload"] == character * most
+    WebhookLogFactory(payload=character * (most + 1))
+    cut = cells(staff, "webhooks_webhooklog")[0]["payload"]
+    kept, said = cut.split("…")
+    assert said == f" cut: {most + 1:,} characters in all; the CSV has them"
+    assert set(kept) == {character}
+    assert 32_765 <= len(cut.encode("utf-16-le")) // 2 <= 32_767
+    assert rows(staff, "webhooks_webhooklog")[0]["payload"] == character * (most + 1)
+
+
 def test_a_file_has_what_the_list_shows(staff: Client) -> None:
     TradeFactory(direction="long", pnl=D(1))
     for pnl in (3, 2):
