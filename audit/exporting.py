@@ -49,8 +49,9 @@ class PlainWidget(Widget):  # type: ignore[misc]
         if value is None:
             return None
         if isinstance(value, Decimal):
-            # A number in a workbook, and its digits in a text.
-            return value if kwargs.get("force_native_type") else plain_digits(value)
+            # A number to compute with where a workbook keeps all of it, else its digits as a text.
+            as_number = kwargs.get("force_native_type") and fits_a_cell(value)
+            return value if as_number else plain_digits(value)
         if isinstance(value, datetime):
             return iso_utc(value)
         if isinstance(value, (bool, int)):
@@ -68,6 +69,11 @@ def in_a_cell(text: str) -> str:
     said = f"… cut: {len(text):,} characters in all; the CSV has them"
     # A pair that is cut in two is left out.
     return units[: 2 * (_MOST_IN_A_CELL - len(said))].decode("utf-16-le", "ignore") + said
+
+
+def fits_a_cell(number: Decimal) -> bool:
+    """Whether a spreadsheet's number is this one: they are floats, with 15 digits."""
+    return Decimal(f"{float(number):.15g}") == number
 
 
 def plain_digits(number: Decimal) -> str:

@@ -77,6 +77,22 @@ def test_a_workbook_has_numbers_to_compute_with(staff: Client, trade: Any) -> No
     assert row["exit_time"] == "2026-01-05T23:30:00.250000Z"
 
 
+def test_a_workbook_loses_no_digits(staff: Client, trade: Any) -> None:
+    told = {
+        "quantity": D("0.013579246801357924"),
+        "entry_price": D("1E+400"),
+        "commission": D("0.1234567890123456"),
+        "pnl": D("-9007199254740993"),
+        "exit_price": D("0.000000000000123456789012345"),
+    }
+    TradeFactory(**told)
+    row = cells(staff)[0]
+    assert {name: D(str(row[name])) for name in told} == told
+    # Fifteen digits are a number, wherever they stand.
+    assert isinstance(row["exit_price"], float)
+    assert row["quantity"] == "0.013579246801357924"
+
+
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_no_text_is_a_formula(staff: Client, formula: str) -> None:
     strategy = StrategyFactory(name=formula)
