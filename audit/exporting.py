@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.db.models import QuerySet
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from django.contrib import admin
 
     class ExportMixin(admin.ModelAdmin[Any]):
-        def get_export_queryset(self, request: HttpRequest) -> QuerySet[Any]: ...
         def _do_file_export(self, *given: Any) -> HttpResponse: ...
 else:
     from import_export.admin import ExportMixin
@@ -132,7 +133,13 @@ class ExportedAdmin(ExportMixin):
         if file_format is None:
             raise Http404
         request.GET = asked  # type: ignore[assignment]
-        rows = self.get_export_queryset(request)
+        meta = self.opts
+        listed = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")
+        try:
+            rows = self.get_export_queryset(request)
+        except IncorrectLookupParameters:
+            # As the list does.
+            return HttpResponseRedirect(f"{listed}?{ERROR_FLAG}=1")
         if rows.order_by().values("pk")[: MOST_EXPORTED + 1].count() > MOST_EXPORTED:
             self.message_user(
                 request,
@@ -140,8 +147,6 @@ class ExportedAdmin(ExportMixin):
                 "narrow the list down by date or by a filter, and download it in parts.",
                 messages.WARNING,
             )
-            meta = self.opts
-            listed = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")
             return HttpResponseRedirect(f"{listed}?{asked.urlencode()}")
         with transaction.atomic(), connection.cursor() as cursor:
             # All of the rows are read; PostgreSQL would begin so as to have the first ones soon.
@@ -149,7 +154,8 @@ class ExportedAdmin(ExportMixin):
             return self._do_file_export(file_format(), request, rows)
 
     def get_export_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return self.for_export(super().get_export_queryset(request))
+        """The list's own rows; IncorrectLookupParameters where that has none to show."""
+        return self.for_export(self.get_changelist_instance(request).queryset)
 
     def for_export(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """The rows with whatever their columns need."""
