@@ -26,7 +26,7 @@ def date_steps(changes: ChangeList) -> dict[str, Any]:
         chosen = [int(changes.params[param]) for param in names if param in changes.params]
         first, last = _ends(changes, str(name))
         steps = _steps(chosen, first, last)
-    except (TypeError, ValueError, calendar.IllegalMonthError):
+    except (TypeError, ValueError, OverflowError, calendar.IllegalMonthError):
         return {"show": False}
 
     def link(values: list[int]) -> str:

@@ -6,11 +6,14 @@ that a spreadsheet would take for a formula.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.db.models import QuerySet
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
     from django.contrib import admin
 
     class ExportMixin(admin.ModelAdmin[Any]):
-        def get_export_queryset(self, request: HttpRequest) -> QuerySet[Any]: ...
         def _do_file_export(self, *given: Any) -> HttpResponse: ...
 else:
     from import_export.admin import ExportMixin
@@ -35,6 +37,10 @@ else:
 #: A file is made in memory, and in the time a browser waits.
 MOST_EXPORTED: Final = 50_000
 _FORMATS: Final = {"csv": CSV, "xlsx": XLSX}
+#: What a cell of a workbook takes, in units of UTF-16.
+_MOST_IN_A_CELL: Final = 32_767
+#: What XML, and so a workbook, has no way to hold.
+_NOT_IN_XML: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 class PlainWidget(Widget):  # type: ignore[misc]
@@ -44,13 +50,31 @@ class PlainWidget(Widget):  # type: ignore[misc]
         if value is None:
             return None
         if isinstance(value, Decimal):
-            # A number in a workbook, and its digits in a text.
-            return value if kwargs.get("force_native_type") else plain_digits(value)
+            # A number to compute with where a workbook keeps all of it, else its digits as a text.
+            as_number = kwargs.get("force_native_type") and fits_a_cell(value)
+            return value if as_number else plain_digits(value)
         if isinstance(value, datetime):
             return iso_utc(value)
         if isinstance(value, (bool, int)):
             return str(value).lower() if isinstance(value, bool) else value
-        return guarded(str(value))
+        text = guarded(str(value))
+        return in_a_cell(text) if kwargs.get("force_native_type") else text
+
+
+def in_a_cell(text: str) -> str:
+    r"""The text as a workbook can hold it: `\x01` for that character, and said where it is cut."""
+    shown = _NOT_IN_XML.sub(lambda found: ascii(found[0])[1:-1], text)
+    units = shown.encode("utf-16-le")
+    if len(units) <= 2 * _MOST_IN_A_CELL:
+        return shown
+    said = f"… cut: {len(text):,} characters in all; the CSV has them"
+    # A pair that is cut in two is left out.
+    return units[: 2 * (_MOST_IN_A_CELL - len(said))].decode("utf-16-le", "ignore") + said
+
+
+def fits_a_cell(number: Decimal) -> bool:
+    """Whether a spreadsheet's number is this one: they are floats, with 15 digits."""
+    return Decimal(f"{float(number):.15g}") == number
 
 
 def plain_digits(number: Decimal) -> str:
@@ -109,7 +133,13 @@ class ExportedAdmin(ExportMixin):
         if file_format is None:
             raise Http404
         request.GET = asked  # type: ignore[assignment]
-        rows = self.get_export_queryset(request)
+        meta = self.opts
+        listed = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")
+        try:
+            rows = self.get_export_queryset(request)
+        except IncorrectLookupParameters:
+            # As the list does.
+            return HttpResponseRedirect(f"{listed}?{ERROR_FLAG}=1")
         if rows.order_by().values("pk")[: MOST_EXPORTED + 1].count() > MOST_EXPORTED:
             self.message_user(
                 request,
@@ -117,8 +147,6 @@ class ExportedAdmin(ExportMixin):
                 "narrow the list down by date or by a filter, and download it in parts.",
                 messages.WARNING,
             )
-            meta = self.opts
-            listed = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")
             return HttpResponseRedirect(f"{listed}?{asked.urlencode()}")
         with transaction.atomic(), connection.cursor() as cursor:
             # All of the rows are read; PostgreSQL would begin so as to have the first ones soon.
@@ -126,7 +154,8 @@ class ExportedAdmin(ExportMixin):
             return self._do_file_export(file_format(), request, rows)
 
     def get_export_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return self.for_export(super().get_export_queryset(request))
+        """The list's own rows; IncorrectLookupParameters where that has none to show."""
+        return self.for_export(self.get_changelist_instance(request).queryset)
 
     def for_export(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """The rows with whatever their columns need."""

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin import ShowFacets
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ERROR_FLAG
+from django.db import DataError, ProgrammingError
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
@@ -20,13 +23,38 @@ if TYPE_CHECKING:
     from django.contrib import admin
     from django.contrib.admin.views.main import ChangeList
 
-    PageAdmin = admin.ModelAdmin[Any]
+    ModelAdmin = admin.ModelAdmin[Any]
 else:
-    from unfold.admin import ModelAdmin as PageAdmin
+    from unfold.admin import ModelAdmin
     from unfold.views import ChangeList
 
+#: What comes of values that no column could have: a year 9999, a NUL, half a range.
+_CANNOT_BE = (ValueError, ArithmeticError, LookupError, DataError, ProgrammingError)
 
-class IndexedRows(ChangeList):
+
+class RowsAskedFor(ChangeList):
+    """A list that takes every address; IncorrectLookupParameters if it asks for what cannot be.
+
+    The admin's own finds some of it only as it counts the rows, and fails.
+    """
+
+    def __init__(self, request: HttpRequest, *given: Any) -> None:
+        try:
+            super().__init__(request, *given)
+        except _CANNOT_BE as error:
+            if request.GET.keys() <= {ERROR_FLAG}:  # Nothing is asked: the fault is ours.
+                raise
+            raise IncorrectLookupParameters(error) from error
+
+
+class PageAdmin(ModelAdmin):
+    """A list, and a page for each of its rows."""
+
+    def get_changelist(self, request: HttpRequest, **given: Any) -> type[ChangeList]:
+        return RowsAskedFor
+
+
+class IndexedRows(RowsAskedFor):
     """A list whose rows of one value are in the order of the values, as its index has them.
 
     The admin's own has the latest first among the smallest and among the largest alike; where

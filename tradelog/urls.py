@@ -29,6 +29,8 @@ urlpatterns = [
     path("metrics", metrics, name="metrics"),
     # Before the admin's own, which it leads to.
     path("admin/login/", log_in),
+    # Where the admin would lead to a row's page outside it; none has one.
+    path("admin/r/<path:url>", admin.site.admin_view(admin.site.catch_all_view)),
     path("admin/", admin.site.urls),
 ]
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.installation import Elsewhere, manage
-from tests.server import databases_of_this_run
-from tests.webhooks.test_database_down import NOWHERE
+from tests.server import NOWHERE, databases_of_this_run
 
 COMMANDS = [
     ["reconcile_positions"],

@@ -77,6 +77,22 @@ def test_a_workbook_has_numbers_to_compute_with(staff: Client, trade: Any) -> No
     assert row["exit_time"] == "2026-01-05T23:30:00.250000Z"
 
 
+def test_a_workbook_loses_no_digits(staff: Client, trade: Any) -> None:
+    told = {
+        "quantity": D("0.013579246801357924"),
+        "entry_price": D("1E+400"),
+        "commission": D("0.1234567890123456"),
+        "pnl": D("-9007199254740993"),
+        "exit_price": D("0.000000000000123456789012345"),
+    }
+    TradeFactory(**told)
+    row = cells(staff)[0]
+    assert {name: D(str(row[name])) for name in told} == told
+    # Fifteen digits are a number, wherever they stand.
+    assert isinstance(row["exit_price"], float)
+    assert row["quantity"] == "0.013579246801357924"
+
+
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_no_text_is_a_formula(staff: Client, formula: str) -> None:
     strategy = StrategyFactory(name=formula)
@@ -92,6 +108,32 @@ def test_no_text_is_a_formula(staff: Client, formula: str) -> None:
         (cell,) = cells(staff)
         assert cell["strategy"] == cell["symbol"] == f"'{formula}"
         assert cell["pnl"] == -1
+
+
+def test_a_workbook_shows_what_it_cannot_hold(staff: Client) -> None:
+    WebhookLogFactory(strategy="a\x01b\x1f", error_message="\uffff\t\n😀", payload="{\x0b}")
+    (cell,) = cells(staff, "webhooks_webhooklog")
+    assert cell["strategy"] == r"a\x01b\x1f"
+    assert cell["error_message"] == "\\uffff\t\n😀"
+    assert cell["payload"] == r"{\x0b}"
+    (row,) = rows(staff, "webhooks_webhooklog")
+    assert (row["strategy"], row["payload"]) == ("a\x01b\x1f", "{\x0b}")
+
+
+@pytest.mark.parametrize("character", ["a", "😀"])
+def test_a_workbook_says_where_it_cuts(staff: Client, character: str) -> None:
+    # Excel counts what lies beyond the first 65,536 characters of Unicode as two.
+    most = 32_767 // (len(character.encode("utf-16-le")) // 2)
+    WebhookLogFactory(payload=character * most)
+    (cell,) = cells(staff, "webhooks_webhooklog")
+    assert cell["payload"] == character * most
+    WebhookLogFactory(payload=character * (most + 1))
+    cut = cells(staff, "webhooks_webhooklog")[0]["payload"]
+    kept, said = cut.split("…")
+    assert said == f" cut: {most + 1:,} characters in all; the CSV has them"
+    assert set(kept) == {character}
+    assert 32_765 <= len(cut.encode("utf-16-le")) // 2 <= 32_767
+    assert rows(staff, "webhooks_webhooklog")[0]["payload"] == character * (most + 1)
 
 
 def test_a_file_has_what_the_list_shows(staff: Client) -> None:
