@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.urls import reverse
+from django.utils import timezone
 
 from tradelog.overview_filters import Filters, Period, period, shortened
 from tradelog.pnl_calendar import DayCalendar, YearOfMonths, day_calendar, month_calendar
@@ -91,8 +92,8 @@ class TradesShown:
         if points:
             # From nothing, a day before the first step, or where the period begins.
             first = points[0].moment
-            zone = first.tzinfo
-            begin = datetime.combine(self.period.first, time.min, zone)
+            # In the user's zone, in which the period has its days.
+            begin = datetime.combine(self.period.first, time.min, timezone.get_current_timezone())
             start = max(begin, first - timedelta(days=1))
             points = [EquityPoint(start, Decimal(0), Decimal(0)), *points]
         return {

@@ -26,6 +26,9 @@ from tradelog.routes import is_for_people
 #: What the files of a system hold besides zones that everybody knows by the same name.
 _NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
 
+#: Zones whose names are abbreviations to PostgreSQL, which mean the same offset all year.
+_ABBREVIATIONS = frozenset({"CET", "EET", "MET", "WET"})
+
 
 @lru_cache(maxsize=1)
 def zone_names() -> tuple[str, ...]:
@@ -33,7 +36,7 @@ def zone_names() -> tuple[str, ...]:
     return tuple(
         sorted(
             name
-            for name in available_timezones() - _NO_ZONES
+            for name in available_timezones() - _NO_ZONES - _ABBREVIATIONS
             if not name.startswith(("posix/", "right/", "SystemV/"))
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import statistics
 from datetime import UTC, date, datetime, timedelta
@@ -27,6 +28,7 @@ from tests.out_of_reach import without_table
 from tests.tradelog.pages import DAY, NOW, WHOLE, show, text_of
 from tradelog import session
 from tradelog.alert_messages import ALERT_MESSAGE
+from tradelog.timezones import choose
 from trades.corrections import correct
 
 
@@ -82,6 +84,19 @@ def test_the_numbers_are_those_of_the_list_of_trades(demo: Client) -> None:
     plotted = shown.plotted()
     assert plotted["equity"][-1] == pytest.approx(616334.31)
     assert min(plotted["drawdown"]) == pytest.approx(-float(fall))
+
+
+def test_the_curve_begins_before_its_first_trade(staff: Client) -> None:
+    """The day begins at 15:00 UTC in Tokyo."""
+    choose(User.objects.get(username="trader"), "Asia/Tokyo")
+    for hour in (16, 18, 20):
+        TradeFactory(exit_time=datetime(2025, 11, 2, hour, tzinfo=UTC))
+    page = show(staff, **{"from": "2025-11-03", "to": "2025-11-03"}).content.decode()
+    plotted = re.search(r'id="equity-data"[^>]*>(.*?)</script>', page)
+    assert plotted
+    times = json.loads(plotted[1])["times"]
+    assert len(times) == 4
+    assert times[0] < times[1] < times[2] < times[3]
 
 
 def test_currencies_are_never_summed_together(staff: Client) -> None:

@@ -53,7 +53,7 @@ def test_each_user_has_their_own(staff: Client) -> None:
     assert timezone.get_current_timezone_name() == "UTC"
 
 
-@pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../../etc/passwd", "\0", "localtime"])
+@pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../../etc/passwd", "\0", "localtime", "CET"])
 def test_there_are_no_other_zones(staff: Client, zone: str) -> None:
     page = staff.post("/time-zone/", {"zone": zone})
     assert page.status_code == 400
@@ -89,6 +89,22 @@ def test_postgresql_knows_every_zone_that_can_be_chosen() -> None:
         known = {row[0] for row in cursor.fetchall()}
     assert len(zone_names()) > 300
     assert set(zone_names()) <= known
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("month", [1, 7])
+def test_postgresql_has_the_same_time_in_every_zone_that_can_be_chosen(month: int) -> None:
+    """It takes some names for abbreviations, which know no summer time."""
+    moment = datetime(2025, month, 1, 12, tzinfo=UTC)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT name, %s AT TIME ZONE name FROM unnest(%s::text[]) AS name",
+            [moment, list(zone_names())],
+        )
+        told = dict(cursor.fetchall())
+    assert told == {
+        name: moment.astimezone(ZoneInfo(name)).replace(tzinfo=None) for name in zone_names()
+    }
 
 
 def test_an_alert_looks_nobody_up(staff: Client, post: Poster) -> None:
