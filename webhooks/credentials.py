@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -85,7 +86,8 @@ def cut_tokens(body: bytes) -> bytes:
     that has been rotated out, or is meant for somebody else, is no business of the
     log's either.
     """
-    return _TOKEN_FIELD.sub(rb'\1"%s"' % CUT.encode(), _cut_values(body))
+    body = _cut_values(body)
+    return _cut_fields(body) if _TOKEN_NAME.search(body) else body
 
 
 def cut_tokens_from_text(text: str) -> str:
@@ -104,12 +106,51 @@ _TRIED = re.compile(
 )
 
 
-#: A token field of a JSON message, up to its value, and the value.
-_TOKEN_FIELD = re.compile(
-    rb'("(?:token|key|secret|passphrase|api[_\-. ]?token)"\s*:\s*)'
-    rb'("(?:[^"\\]|\\.)*"|[^\s,{}\[\]"]+)',
-    re.IGNORECASE | re.DOTALL,
+def _as_in_json(characters: str) -> str:
+    """A pattern of one of these, as it is or escaped."""
+    either = {each for character in characters for each in (character.lower(), character.upper())}
+    escaped = "|".join(f"{ord(each):04x}" for each in sorted(either))
+    return rf"(?:[{re.escape(characters)}]|\\u(?:{escaped}))"
+
+
+def _name_pattern(name: str) -> str:
+    """A pattern of a field's name, in every spelling that `normalise` has for the same."""
+    between = _as_in_json("_-. ") + "*"
+    return between + between.join(map(_as_in_json, name)) + between
+
+
+#: A token field of a JSON message, up to its value.
+_TOKEN_NAME = re.compile(
+    rf'"(?:{"|".join(map(_name_pattern, sorted(TOKEN_FIELDS)))})"\s*:\s*'.encode(), re.IGNORECASE
 )
+#: A value that is neither list nor object.
+_PLAIN_VALUE = re.compile(rb'"(?:[^"\\]|\\.)*"|[^\s,{}\[\]"]+', re.DOTALL)
+_JSON = json.JSONDecoder(strict=False)
+
+
+def _cut_fields(body: bytes) -> bytes:
+    kept: list[bytes] = []
+    at = 0
+    for name in _TOKEN_NAME.finditer(body):
+        end = _end_of_value(body, name.end())
+        # Not where it stands within what has been cut.
+        if name.start() >= at and end > name.end():
+            kept += body[at : name.end()], f'"{CUT}"'.encode()
+            at = end
+    return b"".join([*kept, body[at:]])
+
+
+def _end_of_value(body: bytes, start: int) -> int:
+    """Where the value of a field ends that begins there."""
+    if body[start : start + 1] in (b"[", b"{"):
+        try:
+            # A character a byte, so that places are the same.
+            return _JSON.raw_decode(body.decode("latin-1"), start)[1]
+        except (ValueError, RecursionError):
+            # No JSON, so anything that follows may be of it.
+            return len(body)
+    plain = _PLAIN_VALUE.match(body, start)
+    return plain.end() if plain else start
 
 
 def _cut_values(text: bytes) -> bytes:

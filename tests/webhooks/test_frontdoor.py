@@ -19,6 +19,7 @@ from tests.environment import TOKEN
 from tests.server import Server
 from wal.models import Entry
 from webhooks.credentials import CUT, cut_tokens, cut_tokens_from_text, identify
+from webhooks.fields import TOKEN_FIELDS, normalise
 from webhooks.frontdoor import read_body
 from webhooks.models import WebhookLog
 
@@ -142,6 +143,47 @@ def test_no_token_is_stored(post: Poster, body: str) -> None:
 def test_cutting_leaves_everything_else_as_it_came() -> None:
     body = b'{ "token":"%s" , "price" : 1.50e2, "a":[1,  2], "price": 0.10 }' % TOKEN.encode()
     assert cut_tokens(body) == b'{ "token":"***" , "price" : 1.50e2, "a":[1,  2], "price": 0.10 }'
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pass_phrase",
+        "Pass Phrase",
+        "to-ken",
+        "_key",
+        "api.Token ",
+        r"\u0074oken",
+        r"to\u005FK\u0045n",
+    ],
+)
+@pytest.mark.parametrize("value", ['"OLD"', '["OLD", ["OLD"]]', '{"a": {"b": "OLD"}}', "0LD"])
+def test_what_a_token_field_holds_is_cut_however_it_is_spelled(name: str, value: str) -> None:
+    body = '{"a": [1], "%s": %s, "price": 1.50}'
+    assert cut_tokens((body % (name, value)).encode()) == (body % (name, '"***"')).encode()
+
+
+@given(st.sampled_from(sorted(TOKEN_FIELDS)), st.data())
+def test_a_name_that_is_read_as_a_token_field_is_cut_as_one(
+    field: str, data: st.DataObject
+) -> None:
+    between = st.text("_-. ", max_size=2)
+    name = data.draw(between)
+    for letter in field:
+        name += data.draw(st.sampled_from([letter, letter.upper()])) + data.draw(between)
+    assert normalise(name) == field
+    escaped = "".join(f"\\u{ord(each):04x}" if data.draw(st.booleans()) else each for each in name)
+    assert b"OLD" not in cut_tokens(f'{{"{escaped}": "OLD"}}'.encode())
+
+
+@pytest.mark.parametrize("name", ["tokens", "monkey", "the key", "secretary"])
+def test_other_fields_are_no_token_fields(name: str) -> None:
+    body = f'{{"{name}": ["kept"]}}'.encode()
+    assert cut_tokens(body) == body
+
+
+def test_of_a_token_field_that_is_no_json_all_is_cut() -> None:
+    assert cut_tokens(b'{"token": ["OLD", "price": 1') == b'{"token": "***"'
 
 
 def test_a_short_token_is_cut_only_where_it_stands_alone(settings: Settings) -> None:
