@@ -124,32 +124,32 @@ _TOKEN_NAME = re.compile(
     rf'"(?:{"|".join(map(_name_pattern, sorted(TOKEN_FIELDS)))})"\s*:\s*'.encode(), re.IGNORECASE
 )
 #: A value that is neither list nor object.
-_PLAIN_VALUE = re.compile(rb'"(?:[^"\\]|\\.)*"|[^\s,{}\[\]"]+', re.DOTALL)
+_PLAIN_VALUE = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s,{}\[\]"]+', re.DOTALL | re.ASCII)
 _JSON = json.JSONDecoder(strict=False)
 
 
 def _cut_fields(body: bytes) -> bytes:
     kept: list[bytes] = []
     at = 0
+    # A character a byte, so that places are the same.
+    text = body.decode("latin-1")
     for name in _TOKEN_NAME.finditer(body):
-        end = _end_of_value(body, name.end())
-        # Not where it stands within what has been cut.
-        if name.start() >= at and end > name.end():
+        # What stands within what has been cut is gone, and is not read again.
+        if name.start() >= at and (end := _end_of_value(text, name.end())) > name.end():
             kept += body[at : name.end()], f'"{CUT}"'.encode()
             at = end
     return b"".join([*kept, body[at:]])
 
 
-def _end_of_value(body: bytes, start: int) -> int:
+def _end_of_value(text: str, start: int) -> int:
     """Where the value of a field ends that begins there."""
-    if body[start : start + 1] in (b"[", b"{"):
+    if text[start : start + 1] in ("[", "{"):
         try:
-            # A character a byte, so that places are the same.
-            return _JSON.raw_decode(body.decode("latin-1"), start)[1]
+            return _JSON.raw_decode(text, start)[1]
         except (ValueError, RecursionError):
             # No JSON, so anything that follows may be of it.
-            return len(body)
-    plain = _PLAIN_VALUE.match(body, start)
+            return len(text)
+    plain = _PLAIN_VALUE.match(text, start)
     return plain.end() if plain else start
 
 
