@@ -27,7 +27,7 @@ _DAY, _YEAR, _CENTURY = 86_400, 31_622_400, 36_500
 
 #: What the numbers among the settings may be, both ends included.
 _RANGES: dict[str, tuple[float, float]] = {
-    "PORT": (1, 65_535),
+    "PORT": (0, 65_535),
     "WORKERS": (1, 1_000),
     "THREADS": (1, 10_000),
     "RETENTION_DAYS": (1, _CENTURY),

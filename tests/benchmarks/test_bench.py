@@ -57,7 +57,8 @@ def test_the_service_and_its_floor_side_by_side(tmp_path: Path) -> None:
     # Of the statements in floor.sql: seven for an entry, eight for an exit, and those that
     # prepare them, of which each client has its own.
     assert 7 <= trips["floor"] < 9
-    assert trips["tradelog"] >= 1
+    # Two or three a transaction, which several alerts share: at times less than one each.
+    assert 0 < trips["tradelog"] < trips["floor"]
     assert "least–most" in printed
 
 
