@@ -99,6 +99,12 @@ def test_the_curve_begins_before_its_first_trade(staff: Client) -> None:
     assert times[0] < times[1] < times[2] < times[3]
 
 
+def test_a_strategy_is_chosen_with_all_its_spaces(staff: Client) -> None:
+    """A browser takes the spaces of an option's text for one."""
+    TradeFactory(strategy=StrategyFactory(name="Double  space"))
+    assert '<option value="Double  space"' in show(staff).content.decode()
+
+
 def test_currencies_are_never_summed_together(staff: Client) -> None:
     for _ in range(2):
         TradeFactory(currency="USD", pnl=Decimal(100))

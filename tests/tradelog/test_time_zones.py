@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from importlib import import_module
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
@@ -105,6 +107,12 @@ def test_postgresql_has_the_same_time_in_every_zone_that_can_be_chosen(month: in
     assert told == {
         name: moment.astimezone(ZoneInfo(name)).replace(tzinfo=None) for name in zone_names()
     }
+
+
+def test_who_had_chosen_an_abbreviation_has_its_region(staff: Client) -> None:
+    choose(trader(), "CET")
+    import_module("tradelog.migrations.0003_zones_by_region").name_the_region(apps, None)
+    assert zone_of(trader()) == ZoneInfo("Europe/Brussels")
 
 
 def test_an_alert_looks_nobody_up(staff: Client, post: Poster) -> None:
