@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,11 +12,11 @@ from django.urls import reverse
 
 from tests.factories import RefusalFactory, StrategyFactory, WebhookLogFactory
 from tests.tradelog.pages import text_of
+from tests.watch.moments import NOW
 from tests.watch.receiving import SECRET, Receiver
 from watch.models import Alarm, Notice
 from watch.watching import Watch
 
-NOW = datetime.now(UTC)
 LIST = reverse("admin:watch_alarm_changelist")
 
 

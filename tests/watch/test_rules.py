@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +19,7 @@ from tests.factories import (
     WebhookLogFactory,
 )
 from tests.out_of_reach import without_table
+from tests.watch.moments import NOW
 from tests.watch.receiving import Receiver
 from trades.models import Strategy, Trade
 from wal.models import Entry
@@ -28,7 +29,6 @@ from webhooks.models import WebhookLog
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 def log(minutes_ago: float = 5, *, number: int = 1, took: float = 0.1, **fields: object) -> Any:
