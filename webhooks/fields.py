@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from string import ascii_lowercase, ascii_uppercase
 from types import MappingProxyType
 from typing import Final
 
@@ -53,7 +54,7 @@ def normalise(name: str) -> str:
 
 
 def _normalise(name: str) -> str:
-    return name.lower().translate(_SEPARATORS)
+    return name.translate(_SIMPLER)
 
 
 #: Messages have the same names again and again; longer ones are not remembered.
@@ -61,7 +62,9 @@ _USUAL_LENGTH: Final = 60
 _normalised = lru_cache(maxsize=4096)(_normalise)
 
 
-_SEPARATORS: Final = str.maketrans("", "", "_-. ")
+# Of ASCII's letters alone: `lower` makes a k of the Kelvin sign too, and a token field must
+# have no spelling that is read and not cut.
+_SIMPLER: Final = str.maketrans(ascii_uppercase, ascii_lowercase, "_-. ")
 
 #: The objects that may hold fields, as peers send them.
 CONTAINERS: Final = frozenset({"data", "strategy", "order"})

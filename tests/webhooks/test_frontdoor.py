@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from io import BytesIO
 
 import pytest
@@ -25,6 +26,7 @@ from webhooks.credentials import (
     cut_tokens,
     cut_tokens_from_text,
     identify,
+    tokens_in,
 )
 from webhooks.fields import TOKEN_FIELDS, normalise
 from webhooks.frontdoor import read_body
@@ -183,10 +185,17 @@ def test_a_name_that_is_read_as_a_token_field_is_cut_as_one(
     assert b"OLD" not in cut_tokens(f'{{"{escaped}": "OLD"}}'.encode())
 
 
-@pytest.mark.parametrize("name", ["tokens", "monkey", "the key", "secretary"])
+# The last is the Kelvin sign's, whose small letter is a k.
+@pytest.mark.parametrize("name", ["tokens", "monkey", "the key", "secretary", "to\u212aen"])
 def test_other_fields_are_no_token_fields(name: str) -> None:
     body = f'{{"{name}": ["kept"]}}'.encode()
     assert cut_tokens(body) == body
+    assert tokens_in(f'{{"{name}": "kept"}}'.encode()) == []
+
+
+def test_no_further_letter_is_read_as_one_of_a_field_name() -> None:
+    others = map(chr, range(128, sys.maxunicode + 1))
+    assert [letter for letter in others if normalise(letter).isascii()] == []
 
 
 def test_what_is_cut_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
