@@ -158,6 +158,7 @@ def test_view_before() -> None:
     [
         ("market_position_size", {"market_position": "flat", "market_position_size": 1}),
         ("market_position_size", {"market_position": "flat", "position_size": -1}),
+        ("market_position_size", {"market_position": "long", "position_size": -1}),
         ("market_position_size", {"market_position_size": -1}),
         ("market_position_size", {"position_size": "none"}),
         ("market_position", {"position": "both"}),
