@@ -7,16 +7,26 @@ from django.utils import timezone
 import rows
 from wal.models import Entry
 from webhooks.models import LogStatus, WebhookLog
+from webhooks.payload import subject_of
 from webhooks.signal import Signal
 
 
 def row_of(entry: Entry, signal: Signal | None, *, key: str) -> WebhookLog:
     """What an entry says, as a row that is not yet saved and tells of no effect.
 
-    `key` is its idempotency key; without a signal it says no more than its body.
+    `key` is its idempotency key. Without a signal it says whose it is, where that can be read:
+    a strategy whose alerts nobody understands is not well.
     """
-    said: dict[str, object] = {}
-    if signal is not None:
+    said: dict[str, object]
+    if signal is None:
+        subject = subject_of(bytes(entry.body))
+        said = {
+            "strategy": subject.strategy,
+            "symbol": subject.symbol,
+            "is_test": subject.is_test,
+            "order_time": subject.time,
+        }
+    else:
         said = {
             "strategy": signal.strategy,
             "symbol": signal.symbol,

@@ -20,7 +20,7 @@ from trades.comparison.tolerances import Tolerances
 from wal import journal
 from wal.models import Entry, Refusal
 from webhooks.models import LogStatus, WebhookLog
-from webhooks.payload import told_book, told_time
+from webhooks.payload import subject_of
 from webhooks.reading import read
 from webhooks.signal import book_name
 
@@ -236,7 +236,7 @@ def _kind_of(log: WebhookLog) -> CauseKind:
 
 
 def _unreadable(strategy: str, symbol: str, since: datetime) -> Iterator[_Trace]:
-    """Alerts that could not be read as an order, and yet tell whose they were."""
+    """Alerts whose row does not say whose they were, and whose text does."""
     book = book_name(strategy, symbol)
     logs = WebhookLog.objects.filter(
         strategy="",
@@ -245,15 +245,12 @@ def _unreadable(strategy: str, symbol: str, since: datetime) -> Iterator[_Trace]
         payload__contains=symbol.rpartition(":")[2],
     ).order_by()
     for log in logs.iterator():
-        body = log.payload.encode()
-        # What is no JSON tells nothing by its fields.
-        if told_book(body) == book or (
-            log.error_code == InvalidJSON.code and strategy in log.payload
-        ):
-            time = told_time(body)
+        # What is no JSON tells nothing by its fields; else it came before its row said it.
+        subject = subject_of(log.payload.encode())
+        if subject.book == book or (log.error_code == InvalidJSON.code and strategy in log.payload):
             yield _Trace(
-                time or log.received_at,
-                time is None,
+                subject.time or log.received_at,
+                subject.time is None,
                 CauseKind.FAILED,
                 code=log.error_code,
                 message=log.error_message,

@@ -25,7 +25,7 @@ from faults import (
 from wal import refusals
 from webhooks.credentials import Token, cut_tokens, identify, tokens_in
 from webhooks.observation import tell_book
-from webhooks.payload import told_book
+from webhooks.payload import subject_of
 from webhooks.signal import book_parts
 
 logger = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ def _check_rate(request: HttpRequest, address: str, token: Token | None, body: b
 def _note_refusal(address: str, token: Token, body: bytes) -> None:
     """Say whose alert was refused: TradingView sends it three times more, and then never."""
     metering.rate_limited.inc()
-    book = told_book(cut_tokens(body))
+    book = subject_of(cut_tokens(body)).book
     tell_book(book)
     strategy, symbol = book_parts(book)
     logger.warning(

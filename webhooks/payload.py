@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -173,24 +174,42 @@ def parse(body: bytes, given_key: str = "") -> Signal:
     return signal
 
 
-def told_book(body: bytes) -> str:
-    """The book that a message speaks of, also where it is no order; "" if it tells none."""
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a message speaks of, as far as it can be read; it need be no order."""
+
+    #: "" where it tells none, or one that no order may have.
+    strategy: str = ""
+    symbol: str = ""
+    is_test: bool = False
+    #: Of the order; UTC.
+    time: datetime | None = None
+
+    @property
+    def book(self) -> str:
+        """ "" where it has no strategy."""
+        return book_name(self.strategy, self.symbol) if self.strategy else ""
+
+
+def subject_of(body: bytes) -> Subject:
+    """What a message speaks of, by the rules by which an order is read. Raises nothing."""
     try:
         told = Told(decode(body))
     except InvalidJSON:
-        return ""
+        return Subject()
     symbol = _symbol(told)
-    strategy = told.read("strategy", values.name(100)) or symbol
-    return book_name(strategy, symbol) if strategy else ""
-
-
-def told_time(body: bytes) -> datetime | None:
-    """The time of the order that a message speaks of, also where it is no order; UTC."""
-    try:
-        told = Told(decode(body))
-    except InvalidJSON:
-        return None
-    return told.read("time", values.moment, without="timenow") or told.read("time", values.moment)
+    strategy = told.read("strategy", values.name(100))
+    if not told.faults.keys().isdisjoint(("symbol", "exchange")):
+        symbol = ""
+    if "strategy" in told.faults:
+        strategy = ""
+    return Subject(
+        strategy=symbol if strategy is None else strategy,
+        symbol=symbol,
+        is_test=told.read("is_test", values.flag) or False,
+        time=told.read("time", values.moment, without="timenow")
+        or told.read("time", values.moment, only="timenow"),
+    )
 
 
 def _symbol(told: Told) -> str:
@@ -229,6 +248,8 @@ def _position(told: Told, field: str, signed: str = "") -> tuple[str | None, Dec
             # copy_abs, since abs() rounds.
             size = both.copy_abs() if size is None else size
             side = side or ("long" if both > 0 else "short" if both < 0 else "flat")
+            if side == "long" and both < 0:
+                told.fault(f"{field}_size", f"{both} with a long position; send its size, or short")
     if side is None and size == 0:
         side = "flat"
     if side == "flat" and size:

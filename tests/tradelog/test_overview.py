@@ -185,6 +185,16 @@ def test_old_alerts_are_past(staff: Client) -> None:
     assert show(staff, alerts="1").context["alerts"].traffic.alerts == 0
 
 
+def test_a_strategy_whose_alerts_are_rejected_is_not_well(staff: Client, post: Poster) -> None:
+    post(strategy="Alpha")
+    post(strategy="Beta")
+    assert "Everything is logged" in text_of(show(staff, strategy="Alpha"))
+    post(strategy="Alpha", price="-1")
+    text = text_of(show(staff, strategy="Alpha"))
+    assert "Everything is logged" not in text and "1 alert rejected" in text
+    assert "Everything is logged" in text_of(show(staff, strategy="Beta"))
+
+
 def test_the_backlog_is_shown_by_state(staff: Client) -> None:
     WebhookLogFactory(status="processed")
     # From now on, since NOW is when the test run began.

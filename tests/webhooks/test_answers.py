@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,7 @@ from positions.models import Lot
 from tests.alerts import Poster, alert
 from tests.environment import BOUND_TOKEN, TOKEN
 from tests.factories import StrategyFactory
-from trades.models import Trade
+from trades.models import Strategy, Trade
 from wal.models import Entry
 from webhooks.models import WebhookLog
 
@@ -80,6 +81,15 @@ def test_every_fault_of_a_payload_is_named_at_once(post: Poster) -> None:
     assert (answer.http, answer["status"], answer.code) == (400, "rejected", "INVALID_PAYLOAD")
     assert set(answer["error"]["fields"]) == {"action", "price", "quantity", "time"}
     assert WebhookLog.objects.get().error_fields == answer["error"]["fields"]
+
+
+def test_a_refused_alert_is_kept_as_the_one_of_its_strategy(post: Poster) -> None:
+    answer = post(strategy="Alpha", price="NaN", is_test=True, time="2026-01-05T15:00:00Z")
+    log = WebhookLog.objects.get(pk=answer["webhook_log_id"])
+    assert (log.status, log.strategy, log.symbol) == ("rejected", "Alpha", "BINANCE:BTCUSDT")
+    assert (log.is_test, log.order_time) == (True, datetime(2026, 1, 5, 15, tzinfo=UTC))
+    # Nothing of it was believed, so no strategy comes of it.
+    assert not Strategy.objects.exists()
 
 
 def test_without_a_valid_token_nothing_is_stored(post: Poster) -> None:

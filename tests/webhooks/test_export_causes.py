@@ -7,6 +7,7 @@ from datetime import UTC, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from django.utils import timezone
 
 from tests.alerts import Poster, alert
@@ -60,9 +61,14 @@ def test_no_exit_alert_came(first: Poster) -> None:
     assert [one.field for one in pair.differences] == ["exit_time", "exit_price"]
 
 
-def test_it_came_and_could_not_be_read(first: Poster) -> None:
+@pytest.mark.parametrize("row_says_whose", [True, False])
+def test_it_came_and_could_not_be_read(first: Poster, row_says_whose: bool) -> None:
     answer = post_entry(first, quantity="-1")
     assert answer.code == "INVALID_PAYLOAD"
+    if not row_says_whose:
+        # As rows were before they did.
+        log = WebhookLog.objects.filter(pk=answer["webhook_log_id"])
+        assert log.update(strategy="", symbol="", order_time=None) == 1
     found = cause()
     assert (found.kind, found.code, found.order) == (
         CauseKind.FAILED,

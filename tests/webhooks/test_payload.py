@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from faults import InvalidPayload
 from positions.netting import Intent
 from trades.direction import Direction
-from webhooks.payload import parse
+from webhooks.payload import Subject, parse, subject_of
 from webhooks.signal import PositionView, Signal
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -219,3 +221,54 @@ def test_nan_and_unfilled_placeholders_count_under_every_name() -> None:
     faults = faults_of({"symbol": "X", "comment": "{{a}}", "close": "{{close}}"} | GOOD)
     assert list(faults) == ["price", "comment"]
     assert '"{{close}}"' in faults["price"]
+
+
+@pytest.mark.parametrize(
+    ("message", "subject"),
+    [
+        ({"ticker": "X", "exchange": "E"}, Subject("E:X", "E:X")),
+        ({"name": "A", "data": {"symbol": "X"}, "is_test": 1}, Subject("A", "X", is_test=True)),
+        ({"strategy": "A"}, Subject("A")),
+        # What no order may be of is nothing a row says of itself.
+        ({"strategy": "{{strategy.name}}", "symbol": "X"}, Subject("", "X")),
+        ({"strategy": "A" * 101, "symbol": "X"}, Subject("", "X")),
+        ({"strategy": "A\x1f", "symbol": "X\x00"}, Subject()),
+        ({"strategy": "A", "symbol": "X" * 60, "exchange": "E" * 60}, Subject("A")),
+        ({"strategy": "A", "symbol": "X", "exchange": "{{exchange}}"}, Subject("A")),
+        ({"strategy": "A", "is_test": "perhaps", "time": "noon"}, Subject("A")),
+        ({"time": 0, "timenow": 60}, Subject(time=datetime(1970, 1, 1, tzinfo=UTC))),
+        ({"time": "{{time}}", "timenow": 60}, Subject(time=datetime(1970, 1, 1, 0, 1, tzinfo=UTC))),
+    ],
+)
+def test_what_a_message_speaks_of(message: dict[str, Any], subject: Subject) -> None:
+    faults_of(message)
+    assert subject_of(json.dumps(message).encode()) == subject
+
+
+def test_no_json_speaks_of_nothing() -> None:
+    for body in (b"", b"[]", b'{"strategy": "A",', b"\xff", b"[" * 50_000):
+        assert subject_of(body) == Subject()
+
+
+@given(
+    st.fixed_dictionaries(
+        {"symbol": st.text(max_size=8), "price": st.sampled_from(["1", "x"])},
+        optional={
+            "strategy": st.text(max_size=8),
+            "exchange": st.text(max_size=8),
+            "is_test": st.sampled_from([True, "1", "maybe"]),
+            "time": st.sampled_from(["2026-01-05", "never"]),
+            "timenow": st.sampled_from(["2026-01-06", 60]),
+        },
+    )
+)
+def test_an_order_speaks_of_its_own_book(fields: dict[str, Any]) -> None:
+    body = json.dumps({"action": "buy"} | fields).encode()
+    subject = subject_of(body)
+    assert not set(subject.strategy + subject.symbol) & set("\x00\x1f\ud800")
+    try:
+        signal = parse(body)
+    except InvalidPayload:
+        return
+    assert subject == Subject(signal.strategy, signal.symbol, signal.is_test, signal.time)
+    assert subject.book == signal.book
