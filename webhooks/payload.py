@@ -187,8 +187,8 @@ class Subject:
 
     @property
     def book(self) -> str:
-        """ "" where it has no strategy."""
-        return book_name(self.strategy, self.symbol) if self.strategy else ""
+        """ "" where it tells neither."""
+        return book_name(self.strategy, self.symbol) if self.strategy or self.symbol else ""
 
 
 def subject_of(body: bytes) -> Subject:

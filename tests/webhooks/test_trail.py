@@ -42,7 +42,7 @@ def trailed(post: Poster) -> list[WebhookLog]:
 
 
 def book_of(logs: list[WebhookLog], symbol: str = "BINANCE:BTCUSDT") -> list[WebhookLog]:
-    return [log for log in logs if log.symbol == symbol]
+    return [log for log in logs if log.chain == f"Alpha\x1f{symbol}"]
 
 
 def found() -> list[int | None]:
