@@ -12,7 +12,7 @@ from pathlib import Path
 
 from csp import constants as csp
 
-from tradelog import databases, embedded, logs, looks
+from tradelog import databases, embedded, logs, looks, parts
 from tradelog.api import description
 from tradelog.environment import Environment
 
@@ -229,76 +229,13 @@ CONTENT_SECURITY_POLICY = {
 
 # --- Django ------------------------------------------------------------------
 
-INSTALLED_APPS = [
-    # First, since some of its templates stand in for those of others.
-    "tradelog",
-    "unfold",
-    "unfold.contrib.filters",
-    "unfold.contrib.import_export",
-    "import_export",
-    "django.contrib.admin",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "whitenoise.runserver_nostatic",
-    "django.contrib.staticfiles",
-    "rest_framework",
-    "drf_spectacular",
-    "drf_spectacular_sidecar",
-    "django_ratelimit",
-    "csp",
-    "wal",
-    "trades",
-    "positions",
-    "webhooks",
-    "watch",
-]
-
-#: Alerts pass none of it as such (tradelog.alert_way).
-MIDDLEWARE = [
-    "tradelog.correlation.CorrelationMiddleware",
-    "tradelog.forwarded.ForwardedProtocolMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "tradelog.outage.OutageMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "tradelog.timezones.TimeZoneMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-]
+INSTALLED_APPS = parts.APPS
+MIDDLEWARE = parts.MIDDLEWARE
+TEMPLATES = parts.TEMPLATES
+AUTH_PASSWORD_VALIDATORS = parts.PASSWORD_VALIDATORS
 
 ROOT_URLCONF = "tradelog.urls"
 WSGI_APPLICATION = "tradelog.wsgi.application"
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": True,
-        "OPTIONS": {
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-            ],
-            "libraries": {"shown": "audit.shown_filters"},
-        },
-    }
-]
-
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
-]
 
 #: What the API wants else is in tradelog/api/base.py.
 REST_FRAMEWORK = {
