@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Final
 
@@ -35,10 +36,10 @@ class Environment(environ.Env):  # type: ignore[misc]  # It has no types.
         text = self.str(var, default="").strip()
         if not text:
             return options["default"]
-        try:
-            return read(text)
-        except (ArithmeticError, LookupError, ValueError):
-            raise ImproperlyConfigured(f"{var} is {text!r}, which is {kind}.") from None
+        with suppress(ArithmeticError, LookupError, ValueError):
+            if math.isfinite(value := read(text)):
+                return value
+        raise ImproperlyConfigured(f"{var} is {text!r}, which is {kind}.")
 
     def one_of(self, var: str, words: Iterable[str], *, default: str) -> str:
         """One of these words, in any case."""
@@ -72,22 +73,10 @@ class Environment(environ.Env):  # type: ignore[misc]  # It has no types.
             ) from None
 
 
-def _finite(text: str) -> float:
-    if math.isfinite(number := float(text)):
-        return number
-    raise ValueError(text)
-
-
-def _finite_decimal(text: str) -> Decimal:
-    if (number := Decimal(text)).is_finite():
-        return number
-    raise ValueError(text)
-
-
 #: How a value of a type is read, and what one is that cannot be.
 _READERS: Final[dict[Any, tuple[Callable[[str], Any], str]]] = {
     bool: (lambda text: _WORDS[text.lower()], "neither true nor false"),
     int: (int, "no whole number"),
-    float: (_finite, "no number"),
-    Decimal: (_finite_decimal, "no number"),
+    float: (float, "no number"),
+    Decimal: (Decimal, "no number"),
 }
