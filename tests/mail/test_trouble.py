@@ -20,7 +20,7 @@ from django.db import connections
 from pytest_django import Settings
 
 from positions.models import Lot
-from tests.installation import manage
+from tests.commands import in_process
 from tests.mail.imap import PASSWORD, USER, MailServer
 from tests.mail.mails import AUTHSERV_ID, RECIPIENT, mail
 from tests.mail.tls import CERTIFICATE, tls_before
@@ -254,6 +254,6 @@ def test_an_account_is_read_from_its_url(mails: MailServer, settings: Settings) 
     ],
 )
 def test_bad_arguments(databases: None, arguments: list[str], told: str) -> None:
-    ended = manage("ingest_mailbox", *arguments, **databases_of_this_run())
+    ended = in_process("ingest_mailbox", *arguments)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert told in ended.stderr

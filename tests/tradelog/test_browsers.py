@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +14,8 @@ from pytest_django import Settings
 
 from tests.alerts import Poster
 from tests.factories import RefusalFactory
-from tests.server import ROOT, Server
+from tests.installation import manage
+from tests.server import Server
 from tradelog.forwarded import ForwardedProtocolMiddleware
 
 HTTPS = {"X-Forwarded-Proto": "https"}
@@ -74,20 +72,12 @@ def test_the_session_is_for_the_browser_alone(databases: None) -> None:
 
 
 def test_deployed_behind_tls_nothing_is_to_be_said(tmp_path: Path) -> None:
-    checked = subprocess.run(
-        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "BEHIND_TLS": "true",
-            "SECRET_KEY": secrets.token_urlsafe(48),
-            "TRADELOG_DATA": str(tmp_path),
-            # Set where the tests in a browser run; nobody deploys with it.
-            "DJANGO_ALLOW_ASYNC_UNSAFE": "",
-        },
-        capture_output=True,
-        text=True,
-    )
+    checked = manage(
+        "check", "--deploy", "--fail-level", "WARNING",
+        BEHIND_TLS="true", SECRET_KEY=secrets.token_urlsafe(48), TRADELOG_DATA=str(tmp_path),
+        # Set where the tests in a browser run; nobody deploys with it.
+        DJANGO_ALLOW_ASYNC_UNSAFE="",
+    )  # fmt: skip
     assert checked.returncode == 0, checked.stderr
 
 

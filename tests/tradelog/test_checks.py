@@ -1,9 +1,8 @@
+"""What is checked before anything starts."""
+
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ import pytest
 from django.core import checks
 from pytest_django import Settings
 
+from tests.installation import manage
+from tests.server import ROOT
 from tradelog.checks import _RANGES
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 def found() -> dict[str, str]:
@@ -114,13 +113,7 @@ def test_a_receivers_password_is_not_printed(settings: Settings) -> None:
 
 
 def test_sqlite_is_refused_with_the_reason(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "manage.py", "check"],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": "sqlite:///trades.db", "TRADELOG_DATA": str(tmp_path)},
-        capture_output=True,
-        text=True,
-    )
+    done = manage("check", DATABASE_URL="sqlite:///trades.db", TRADELOG_DATA=str(tmp_path))
     assert done.returncode == 1
     assert "tradelog.E004" in done.stderr
     assert "keeps decimals as floats" in done.stderr

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.installation import Elsewhere, manage
-from tests.server import NOWHERE, databases_of_this_run
+from tests.commands import in_process
+from tests.installation import Elsewhere
+from tests.server import NOWHERE
 
 COMMANDS = [
     ["reconcile_positions"],
@@ -19,7 +20,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", [*COMMANDS, ["migrate"]], ids=lambda command: command[0])
 def test_the_main_database_is_away(databases: None, command: list[str]) -> None:
-    ended = manage(*command, **{**databases_of_this_run(), "DATABASE_URL": NOWHERE})
+    ended = in_process(*command, DATABASE_URL=NOWHERE)
     assert ended.returncode == 1
     (told,) = ended.stderr.splitlines()
     assert told.startswith("The main database is out of reach: ")
@@ -28,7 +29,7 @@ def test_the_main_database_is_away(databases: None, command: list[str]) -> None:
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
 def test_the_main_database_has_no_tables(databases: None, command: list[str]) -> None:
     with Elsewhere("without_tables") as empty:
-        ended = manage(*command, **{**databases_of_this_run(), "DATABASE_URL": empty.url})
+        ended = in_process(*command, DATABASE_URL=empty.url)
     assert ended.returncode == 1
     assert ended.stderr.startswith("The main database has not the tables it should have: relation")
     assert "`make serve` makes them" in ended.stderr
@@ -36,17 +37,13 @@ def test_the_main_database_has_no_tables(databases: None, command: list[str]) ->
 
 
 def test_the_log_has_no_tables(databases: None, tmp_path: Path) -> None:
-    ended = manage(
-        "replay_wal",
-        **{**databases_of_this_run(), "WAL_DATABASE_URL": f"sqlite:///{tmp_path}/wal.sqlite3"},
-    )
+    ended = in_process("replay_wal", WAL_DATABASE_URL=f"sqlite:///{tmp_path}/wal.sqlite3")
     assert ended.returncode == 1
     assert ended.stderr.startswith("The write-ahead log has not the tables it should have: no such")
     assert "Traceback" not in ended.stderr
 
 
 def test_the_traceback_is_had_for_the_asking(databases: None) -> None:
-    environment = {**databases_of_this_run(), "DATABASE_URL": NOWHERE}
-    ended = manage("audit_trades", "--traceback", **environment)
+    ended = in_process("audit_trades", "--traceback", DATABASE_URL=NOWHERE)
     assert ended.returncode == 1
     assert ended.stderr.startswith("Traceback")

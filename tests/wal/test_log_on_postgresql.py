@@ -14,6 +14,7 @@ import pytest
 from django.db import connections
 
 from positions.models import Lot
+from tests.commands import in_process
 from tests.server import NOWHERE, ROOT, Server, databases_of_this_run
 from trades.models import Trade
 
@@ -60,13 +61,7 @@ def log(databases: None) -> Iterator[Log]:
 
 
 def replay(log: Log, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", "replay_wal", *options],
-        cwd=ROOT,
-        env={**os.environ, **databases_of_this_run(), "WAL_DATABASE_URL": log.url},
-        capture_output=True,
-        text=True,
-    )
+    return in_process("replay_wal", *options, WAL_DATABASE_URL=log.url)
 
 
 def test_alerts_go_through_it_to_their_trades(log: Log) -> None:

@@ -12,6 +12,7 @@ import pytest
 from apprise.plugins.custom_json import NotifyJSON
 from pytest_django import Settings
 
+from tests.commands import in_process
 from tests.factories import RefusalFactory, StrategyFactory, WebhookLogFactory
 from tests.leaks import leaks
 from tests.server import ROOT, databases_of_this_run
@@ -200,15 +201,10 @@ def test_no_secret_of_a_receiver_is_told(
         f"mailto://{SECRET}",
         SECRET,
     ]
-    environment = {
-        **os.environ, **databases_of_this_run(), "ALERT_URLS": ",".join(reversed(urls)),
-        "LOG_LEVEL": level,
-    }  # fmt: skip
     for options in (["--test"], [], ["--format", "json"]):
-        done = subprocess.run(
-            [sys.executable, "manage.py", "check_alerts", *options], cwd=ROOT, env=environment,
-            capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
+        done = in_process(
+            "check_alerts", *options, ALERT_URLS=",".join(reversed(urls)), LOG_LEVEL=level
+        )
         assert done.returncode == 1
         assert SECRET not in done.stdout + done.stderr
     assert receiver.refused == 2

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from datetime import timedelta
 from io import StringIO
@@ -13,7 +10,8 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from positions.models import Lot
-from tests.server import NOWHERE, ROOT, Server, databases_of_this_run
+from tests.commands import in_process
+from tests.server import NOWHERE, Server
 from wal.models import Entry
 from webhooks.models import WebhookLog
 
@@ -66,16 +64,6 @@ def test_replay_says_why_it_stops(databases: None) -> None:
     """Through the command as people run it, in a process of its own."""
     with Server(DATABASE_URL=NOWHERE) as server:
         server.post()
-    ended = subprocess.run(
-        [sys.executable, "manage.py", "replay_wal"],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            **databases_of_this_run(),
-            "DATABASE_URL": NOWHERE,
-        },
-        capture_output=True,
-        text=True,
-    )
+    ended = in_process("replay_wal", DATABASE_URL=NOWHERE)
     assert ended.returncode == 1
     assert "stays in the log: DATABASE_UNAVAILABLE" in ended.stdout

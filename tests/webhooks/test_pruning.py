@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from positions.models import Lot
 from tests.alerts import Poster, alert
-from tests.commands import run
+from tests.commands import in_process, run
 from tests.damage import tables
 from tests.factories import EntryFactory, StrategyFactory
 from tests.server import ROOT, databases_of_this_run
@@ -50,17 +50,6 @@ def counted(*args):
 setattr(module, name, counted)
 import_module("webhooks.pruning").prune(timezone.now(), batch=1)
 """
-
-
-def in_process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env={**os.environ, **databases_of_this_run(), **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
 
 
 def make_old(days: float = 91) -> None:
@@ -219,7 +208,12 @@ def test_nothing_is_applied_twice_afterwards(history: None, post: Poster) -> Non
 def test_killed_midway_leaves_nothing_to_find(
     history: None, module: str, function: str, call: int, entries: int, rejected: int
 ) -> None:
-    killed = in_process("-c", KILLED, module, function, str(call))
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, module, function, str(call)],
+        cwd=ROOT,
+        env={**os.environ, **databases_of_this_run()},
+        timeout=60,
+    )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert Entry.objects.count() == entries
     assert WebhookLog.objects.filter(status="rejected").count() == rejected
@@ -235,7 +229,7 @@ def test_a_backup_holds_up_rejected_alerts(history: None) -> None:
     url = databases_of_this_run()["DATABASE_URL"]
     with psycopg.connect(url, autocommit=True) as looking, ThreadPoolExecutor(1) as pruning:
         with paused():
-            pruned = pruning.submit(in_process, "manage.py", "prune")
+            pruned = pruning.submit(in_process, "prune")
             while not looking.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
                 assert not pruned.done(), pruned.result()
             assert not Entry.objects.exists()
@@ -253,11 +247,11 @@ def test_nonsense_is_refused(databases: None, days: str) -> None:
 
 
 def test_nonsense_is_status_2_in_a_process(history: None) -> None:
-    ended = in_process("manage.py", "prune", "--older-than", "0")
+    ended = in_process("prune", "--older-than", "0")
     assert ended.returncode == 2
     assert "'0' is no number of days from 1 to 36500" in ended.stderr
     assert "Traceback" not in ended.stderr
     # What a setting may be is checked before.
-    assert in_process("manage.py", "prune", RETENTION_DAYS="0").returncode == 1
+    assert in_process("prune", RETENTION_DAYS="0").returncode == 1
     assert Entry.objects.count() == 6
     assert Strategy.objects.count() == 2

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from functools import partial
 from typing import Any
 
@@ -14,9 +11,8 @@ from django.core.management import CommandError, call_command
 
 from positions.models import Lot, Reconciliation
 from tests.alerts import Poster
-from tests.commands import run
+from tests.commands import in_process, run
 from tests.damage import copy_of, tables
-from tests.server import ROOT, databases_of_this_run
 from trades.models import Trade
 
 reconcile = partial(run, "reconcile_positions")
@@ -105,27 +101,13 @@ def test_usage(post: Poster) -> None:
 
 
 def test_in_a_process_stdout_is_json_alone(damaged: Trade) -> None:
-    ended = subprocess.run(
-        [sys.executable, "manage.py", "reconcile_positions", "--format", "json"],
-        cwd=ROOT,
-        env={**os.environ, **databases_of_this_run()},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    ended = in_process("reconcile_positions", "--format", "json")
     assert ended.returncode == 1
     assert json.loads(ended.stdout)["clean"] is False
     assert ended.stderr == ""
 
 
 def test_in_a_process_usage_is_status_2(post: Poster) -> None:
-    ended = subprocess.run(
-        [sys.executable, "manage.py", "reconcile_positions", "--format", "xml"],
-        cwd=ROOT,
-        env={**os.environ, **databases_of_this_run()},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    ended = in_process("reconcile_positions", "--format", "xml")
     assert ended.returncode == 2
     assert not Lot.objects.exists()

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +11,7 @@ import pytest
 from django.core.management import CommandError
 
 from tests.alerts import Poster
-from tests.commands import run
-from tests.server import ROOT, databases_of_this_run
+from tests.commands import in_process, run
 from tests.trades.demo_list import demo_list
 from tests.trades.export_files import Form, Listed, as_csv, as_xlsx, rows
 from tests.webhooks.exported_trades import FIRST, SECOND, listed, post_entry, post_trade
@@ -203,25 +199,22 @@ def test_a_file_that_cannot_be_read(folder: Path) -> None:
     assert str(unreadable.value) == "Row 2, column “Price USDT”: “free” is no number"
 
 
-def in_process(*options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", "reconcile_positions", *options],
-        cwd=ROOT,
-        env={**os.environ, **databases_of_this_run()},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
 def test_in_a_process(folder: Path) -> None:
-    ended = in_process("--tradingview", str(folder / "two.csv"), *BOOK, "--format", "json")
+    ended = in_process(
+        "reconcile_positions", "--tradingview", str(folder / "two.csv"), *BOOK, "--format", "json"
+    )
     assert (ended.returncode, ended.stderr) == (1, "")
     assert json.loads(ended.stdout)["clean"] is False
-    ended = in_process("--tradingview", str(folder / "two.csv"), "--price-tolerance", "a lot")
+    ended = in_process(
+        "reconcile_positions",
+        "--tradingview",
+        str(folder / "two.csv"),
+        "--price-tolerance",
+        "a lot",
+    )
     assert ended.returncode == 2
     assert "'a lot' is no tolerance; such as 0.05 or 0.1%" in ended.stderr
-    ended = in_process("--tradingview", str(folder / "none.csv"))
+    ended = in_process("reconcile_positions", "--tradingview", str(folder / "none.csv"))
     assert ended.returncode == 2
     assert "none.csv: No such file or directory" in ended.stderr
     assert "Traceback" not in ended.stderr

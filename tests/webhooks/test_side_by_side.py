@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from io import StringIO
@@ -16,8 +14,9 @@ from django.core.management import CommandError, call_command
 
 from positions.models import Lot
 from tests.alerts import Poster
+from tests.commands import in_process
 from tests.factories import StrategyFactory
-from tests.server import NOWHERE, ROOT, databases_of_this_run
+from tests.server import NOWHERE, databases_of_this_run
 from trades.models import Strategy, Trade
 from wal import journal
 from wal.models import Entry
@@ -62,13 +61,7 @@ def trades_made() -> set[tuple[object, ...]]:
 
 def replayed_by(processes: int, **environment: str) -> tuple[int, str]:
     """The command's exit status, and what it said."""
-    done = subprocess.run(
-        [sys.executable, "manage.py", "replay_wal", "--processes", str(processes)],
-        cwd=ROOT,
-        env={**os.environ, **databases_of_this_run(), **environment},
-        capture_output=True,
-        text=True,
-    )
+    done = in_process("replay_wal", "--processes", str(processes), **environment)
     return done.returncode, done.stdout
 
 
