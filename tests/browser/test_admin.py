@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from pytest_django import Settings
 
 from positions.models import Lot, Reconciliation
+from tests.browser.accessibility import barriers
 from tests.browser.conftest import Tab
 from tests.browser.test_overview import LOOKS, fits
 from tests.factories import RefusalFactory, StrategyFactory
@@ -75,6 +76,7 @@ def test_every_page_is_sound(rows: None, open_tab: Callable[..., Tab], look: str
         for summary in page.locator("main details > summary, .story details > summary").all():
             summary.click()
         assert fits(page), path
+        assert barriers(page) == [], path
         assert tab.complaints == [], path
         assert (page.locator("html.dark").count() == 1) == (look == "dark")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.accessibility import barriers
 from tests.browser.conftest import Tab
 from tests.browser.test_overview import LOOKS, fits
 from tests.environment import TOKEN
@@ -56,6 +57,7 @@ def test_an_empty_list_has_the_message_to_copy(
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert copied(page) == ALERT_MESSAGE
     assert fits(page)
+    assert barriers(page) == []
     assert tab.complaints == []
 
 
@@ -80,6 +82,7 @@ def test_from_the_url_to_a_test_in_the_log(open_tab: Callable[..., Tab], look: s
     log = WebhookLog.objects.get()
     assert log.is_test and log.strategy == "Gamma"
     assert fits(page)
+    assert barriers(page) == []
     page.get_by_role("link", name=f"Alert {log.pk} in the log").click()
     expect(page).to_have_url(
         f"{page.url.split('/admin')[0]}/admin/webhooks/webhooklog/{log.pk}/change/"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.accessibility import barriers
 from tests.browser.conftest import Tab
 from tests.browser.test_overview import LOOKS, fits
 from tests.server import Server
@@ -24,6 +25,7 @@ def test_the_page_reads_the_api(open_tab: Callable[..., Tab], server: Server, lo
     path.get_by_role("button", name="Execute").click()
     expect(path.locator(".live-responses-table")).to_contain_text('"symbol": "BINANCE:BTCUSDT"')
     assert fits(page)
+    assert barriers(page) == []
     if folder := os.environ.get("SCREENSHOTS"):
         page.screenshot(path=f"{folder}/api-{look}.png", full_page=True)
     assert tab.complaints == []

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.alerts import alert
+from tests.browser.accessibility import barriers
 from tests.browser.conftest import Tab
 from tests.browser.test_overview import LOOKS, fits
 from tests.server import Server
@@ -42,6 +43,7 @@ def test_from_the_file_to_the_import_and_back(
     failed = WebhookLog.objects.get(error_code="INVALID_PAYLOAD")
     expect(page.get_by_role("link", name=f"alert {failed.pk}", exact=True)).to_be_attached()
     assert fits(page)
+    assert barriers(page) == []
     if folder := os.environ.get("SCREENSHOTS"):
         page.screenshot(path=f"{folder}/compare-{look}.png", full_page=True)
     page.get_by_role("button", name="Import the 1 missing trade").click()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.accessibility import barriers
 from tests.browser.conftest import Tab
 from tests.factories import StrategyFactory, TradeFactory, WebhookLogFactory
 
@@ -64,6 +65,7 @@ def test_its_charts_draw(trades: None, open_tab: Callable[..., Tab], look: str) 
     expect(page.locator(".plot canvas")).to_have_count(3)
     assert min(painted(page)) > 1000
     assert fits(page)
+    assert barriers(page) == []
     expect(page.locator(".verdict")).to_contain_text("3 alerts failed")
     # The latest figures stand in the legend while nothing is pointed at.
     latest = page.locator(".u-legend .u-value")
@@ -72,6 +74,7 @@ def test_its_charts_draw(trades: None, open_tab: Callable[..., Tab], look: str) 
     for details in page.locator("details > summary").all():
         details.click()
     assert fits(page)
+    assert barriers(page) == []
     assert tab.complaints == []
 
 
@@ -118,4 +121,5 @@ def test_the_browsers_zone_is_offered(open_tab: Callable[..., Tab]) -> None:
     page.get_by_role("button", name="Use this browser's: Asia/Tokyo").click()
     expect(page.get_by_text("Times are shown in Asia/Tokyo.")).to_be_visible()
     assert fits(page)
+    assert barriers(page) == []
     assert tab.complaints == []

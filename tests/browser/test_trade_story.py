@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.accessibility import barriers
 from tests.browser.conftest import Tab
 from tests.browser.test_overview import LOOKS, fits
 from tests.environment import TOKEN
@@ -42,6 +43,7 @@ def test_it_tells_all_and_is_corrected(
     page.get_by_role("button", name="Correct the trade").click()
     expect(page.get_by_text("Say why")).to_be_visible()
     assert fits(page)
+    assert barriers(page) == []
     page.get_by_label("Why").fill("The broker filled it lower.")
     # Opened again by its error, the form still has what was typed.
     expect(page.get_by_label("Exit price")).to_have_value("108.5")
@@ -50,5 +52,6 @@ def test_it_tells_all_and_is_corrected(
     expect(story).to_contain_text("The broker filled it lower.")
     assert Correction.objects.get().pnl == 16.5
     assert fits(page)
+    assert barriers(page) == []
     # The 400 that the form without a reason was answered with.
     assert [one for one in tab.complaints if "400 (Bad Request)" not in one] == []
