@@ -12,7 +12,6 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.views.decorators import staff_member_required
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
@@ -22,9 +21,10 @@ from addresses import client_address
 from faults import PayloadTooLarge
 from tradelog import instructions
 from tradelog.alert_messages import CASES, EXAMPLE_STRATEGY, PLACEHOLDERS, filled_in
+from tradelog.permissions import ask_for
 from trades.models import Strategy
 from webhooks.credentials import Token, configured_tokens, cut_tokens_from_text
-from webhooks.rehearsal import Rehearsal, rehearse
+from webhooks.rehearsal import Rehearsal, read, rehearse
 from webhooks.trial import Answer, send_as_test
 
 logger = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ MASK: Final = "••••••••"
 
 _MAY_REVEAL: Final = "tradelog.reveal_webhooktoken"
 _MAY_SEND: Final = "tradelog.use_webhooktoken"
+_MAY_SEE_POSITION: Final = "positions.view_lot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +147,7 @@ def alert_builder(request: HttpRequest) -> HttpResponse:
 @staff_member_required
 def reveal_token(request: HttpRequest) -> HttpResponse:
     """The webhook's URL with its token, to those who may see it."""
-    if not request.user.has_perm(_MAY_REVEAL):
-        raise PermissionDenied
+    ask_for(request, _MAY_REVEAL)
     token: Token | None = BuilderForm(request.POST).chosen()["token"]
     if token is None:
         return JsonResponse({"error": "WEBHOOK_TOKENS is empty."}, status=404)
@@ -164,11 +164,17 @@ def _tried(request: HttpRequest, token: Token | None) -> dict[str, Any]:
         return {"message_form": form}
     message, filled = filled_in(form.cleaned_data["message"])
     body = message.encode("utf-8", "surrogatepass")
-    rehearsal = rehearse(body, token)
-    tried = {"message_form": form, "filled": filled, "rehearsal": rehearsal}
+    # What it would do tells the position.
+    may_see_position = request.user.has_perm(_MAY_SEE_POSITION)
+    rehearsal = rehearse(body, token) if may_see_position else read(body)
+    tried = {
+        "message_form": form,
+        "filled": filled,
+        "rehearsal": rehearsal,
+        "may_see_position": may_see_position,
+    }
     if "send" in request.POST:
-        if not request.user.has_perm(_MAY_SEND):
-            raise PermissionDenied
+        ask_for(request, _MAY_SEND)
         tried["answer"] = _sent(request, rehearsal, body, token)
     return tried
 

@@ -10,8 +10,6 @@ from typing import Any, Final
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.decorators import staff_member_required
-from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.core.signing import BadSignature
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -20,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from audit.shown import exact
 from tradelog.kept_exports import TooManyTrades, keep, kept
+from tradelog.permissions import NEEDED, ask_for
 from tradelog.timezones import zone_names
 from trades.books import traded_books
 from trades.comparison.matching import Difference, Pair
@@ -109,6 +108,7 @@ class ExportForm(forms.Form):
 @staff_member_required
 def compare_export(request: HttpRequest) -> HttpResponse:
     """The page; a POST compares the file that comes with it. 400 where that cannot be."""
+    ask_for(request, *NEEDED["compare-export"])
     if request.method == "GET":
         return _page(request, ExportForm())
     form = ExportForm(request.POST, request.FILES)
@@ -141,7 +141,7 @@ def compare_export(request: HttpRequest) -> HttpResponse:
 @staff_member_required
 def import_export_of(request: HttpRequest) -> HttpResponse:
     """Bring in what was shown as missing; looked at again, and left out what is here by now."""
-    user = _allowed(request, _MAY_IMPORT)
+    user = ask_for(request, _MAY_IMPORT)
     try:
         export, choice = kept(request.POST.get("kept", ""))
         comparison, batch = import_missing(export, choice, user)
@@ -165,7 +165,7 @@ def import_export_of(request: HttpRequest) -> HttpResponse:
 @staff_member_required
 def undo_import(request: HttpRequest, batch_id: int) -> HttpResponse:
     """Take an import's trades out again."""
-    user = _allowed(request, _MAY_UNDO)
+    user = ask_for(request, _MAY_UNDO)
     try:
         batch = undo(batch_id, user)
     except ImportBatch.DoesNotExist:
@@ -175,12 +175,6 @@ def undo_import(request: HttpRequest, batch_id: int) -> HttpResponse:
     else:
         messages.success(request, f"Import {batch.pk} is undone: its trades are taken out.")
     return redirect("compare-export")
-
-
-def _allowed(request: HttpRequest, permission: str) -> User:
-    if not isinstance(request.user, User) or not request.user.has_perm(permission):
-        raise PermissionDenied
-    return request.user
 
 
 def _report(comparison: Comparison) -> dict[str, Any]:

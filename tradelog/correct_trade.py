@@ -8,19 +8,18 @@ from typing import Any, Final
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.decorators import staff_member_required
-from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from audit.shown import exact
+from tradelog.permissions import NEEDED, ask_for
 from trades.corrections import correct
 from trades.models import Correction, Trade
 from trades.numeric import plain
 
-_MAY_CORRECT: Final = "trades.add_correction"
 _AMOUNTS: Final = ("quantity", "entry_price", "exit_price", "commission")
 
 
@@ -56,9 +55,7 @@ class CorrectionForm(forms.Form):
 @staff_member_required
 def correct_trade(request: HttpRequest, trade_id: int) -> HttpResponse:
     """The form; a POST makes the correction and shows the trade. 400 where it cannot be."""
-    user = request.user
-    if not isinstance(user, User) or not user.has_perm(_MAY_CORRECT):
-        raise PermissionDenied
+    user = ask_for(request, *NEEDED["correct-trade"])
     trade = get_object_or_404(Trade.objects.select_related("strategy"), pk=trade_id)
     standing = Correction.objects.filter(trade=trade, stands=True).first()
     counted = standing or trade

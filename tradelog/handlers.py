@@ -5,13 +5,17 @@ from __future__ import annotations
 import logging
 import sys
 
+from django.contrib import admin
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.cache import add_never_cache_headers
 
 from faults import NoSuchPath, NotUnderstood
 from tradelog.api.errors import refusal
 from tradelog.error_page import error_page
 from tradelog.outage import outage_page
+from tradelog.permissions import PermissionLacking
 from tradelog.routes import is_about_alerts, is_of_api
 from webhooks.main_database import is_unreachable
 from webhooks.views import answer, unexpected
@@ -33,11 +37,22 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return error_page(
-        403,
-        "You may not do this",
-        "Your user lacks the permission. Whoever runs this service can give it, in the admin.",
-    )
+    """For staff with the sidebar, which leads on to what they may open."""
+    title = "You may not do this"
+    if not admin.site.has_permission(request):
+        return error_page(
+            403,
+            title,
+            "Your user lacks the permission. Whoever runs this service can give it, in the admin.",
+        )
+    context = {
+        **admin.site.each_context(request),
+        "title": title,
+        "lacking": exception.named() if isinstance(exception, PermissionLacking) else [],
+    }
+    response = render(request, "tradelog/forbidden.html", context, status=403)
+    add_never_cache_headers(response)
+    return response
 
 
 def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:

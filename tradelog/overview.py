@@ -18,6 +18,7 @@ from tradelog.alert_messages import ALERT_MESSAGE
 from tradelog.overview_alerts import alerts_shown
 from tradelog.overview_filters import ALERT_DAYS, MOST_TRADES, OverviewForm, quick_periods
 from tradelog.overview_trades import trades_shown
+from tradelog.permissions import NEEDED, ask_for
 from trades import results
 from trades.books import traded_books
 from trades.models import Strategy
@@ -32,6 +33,7 @@ _MOST_POSITIONS: Final = 20
 @staff_member_required
 def overview(request: HttpRequest) -> HttpResponse:
     """The page; 400 and what is wrong where its address asks for what cannot be."""
+    ask_for(request, *NEEDED["overview"])
     zone, now = timezone.get_current_timezone(), timezone.now()
     books = traded_books()
     form = OverviewForm(

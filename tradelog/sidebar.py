@@ -9,6 +9,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
+from tradelog.permissions import may_open
+
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar's groups, as django-unfold takes them: what this user may see."""
@@ -49,7 +51,7 @@ def _page(title: str, icon: str, name: str) -> dict[str, Any] | None:
     except NoReverseMatch:
         return None
     # By itself unfold takes a page for one of those below it.
-    return {"title": title, "icon": icon, "link": link, "active": _is_at(link)}
+    return {"title": title, "icon": icon, "link": link, "page": name, "active": _is_at(link)}
 
 
 def _is_at(link: str) -> Callable[[HttpRequest], bool]:
@@ -64,7 +66,7 @@ def _rows(title: str, icon: str, label: str) -> dict[str, Any] | None:
 
 def _may_see(request: HttpRequest, item: dict[str, Any]) -> bool:
     if "model" not in item:
-        return True
+        return may_open(request.user, item["page"])
     model = next(
         held for held in admin.site._registry.values() if held.opts.label_lower == item["model"]
     )

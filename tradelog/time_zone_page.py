@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
+from tradelog.permissions import may_open
 from tradelog.timezones import TimeZoneForm, choose, zone_of
 
 
@@ -39,4 +40,5 @@ def _following(request: HttpRequest) -> str:
     is_ours = url_has_allowed_host_and_scheme(
         told, {request.get_host()}, require_https=request.is_secure()
     )
-    return told if is_ours else reverse("overview")
+    start = "overview" if may_open(request.user, "overview") else "admin:index"
+    return told if is_ours else reverse(start)

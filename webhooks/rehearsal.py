@@ -52,16 +52,23 @@ class Rehearsal:
                 yield _LABELS.get(field.name, field.name.replace("_", " ")), _shown(value)
 
 
+def read(message: bytes) -> Rehearsal:
+    """Read a message, and say nothing of what would come of it."""
+    try:
+        return Rehearsal(parse(cut_tokens(message)))
+    except (InvalidJSON, InvalidPayload) as unreadable:
+        return Rehearsal(None, unreadable)
+
+
 def rehearse(message: bytes, token: Token | None = None) -> Rehearsal:
     """Read a message and net it against its book's open lots.
 
     With a token the alert is one that came with it. Nothing is locked and nothing is
     written, so live alerts may come between.
     """
-    try:
-        signal = parse(cut_tokens(message))
-    except (InvalidJSON, InvalidPayload) as unreadable:
-        return Rehearsal(None, unreadable)
+    reading = read(message)
+    if (signal := reading.signal) is None:
+        return reading
     known = Strategy.objects.filter(name=signal.strategy).first()
     strategy = known or Strategy(name=signal.strategy)
     lots = [as_netted(lot) for lot in open_lots(known, signal.symbol)] if known else []

@@ -36,7 +36,7 @@ def looker(databases: None) -> Client:
 
 def allow(permission: str) -> None:
     User.objects.get(username="looker").user_permissions.add(
-        Permission.objects.get(codename=permission, content_type__app_label="tradelog")
+        Permission.objects.get(codename=permission)
     )
 
 
@@ -151,6 +151,27 @@ def test_a_message_is_read_and_netted(staff: Client, post: Poster) -> None:
     # What was typed stays in its field.
     assert html.escape(message) in page.content.decode()
     assert WebhookLog.objects.count() == 1
+
+
+def test_who_may_not_see_positions_is_told_none(looker: Client, post: Poster) -> None:
+    post(quantity="2")
+    as_seen = {"prev_market_position": "long", "prev_market_position_size": "3"}
+    reduces = json.dumps(alert(action="sell", quantity="0.5", time="2026-01-05T15:00:00Z"))
+    drifts = json.dumps(alert(action="sell", quantity="0.5", **as_seen))
+    closes_nothing = json.dumps(alert(action="exit", quantity=None, symbol="OTHER"))
+    refused = "the permission “Can view position lot”"
+    told = ("Now it would", "NO_OPEN_POSITION", "is another than the one logged")
+    for message in (reduces, drifts, closes_nothing):
+        page = try_out(looker, message)
+        text = text_of(page)
+        assert page.status_code == 200 and refused in text
+        assert "action" in text and not any(words in text for words in told)
+    assert "quantity 0.5" in text_of(try_out(looker, reduces))
+    assert "INVALID_JSON" in text_of(try_out(looker, "{"))
+    allow("view_lot")
+    for message, words in zip((reduces, closes_nothing, drifts), told, strict=True):
+        text = text_of(try_out(looker, message))
+        assert words in text and refused not in text
 
 
 def test_a_message_with_placeholders_is_read_with_examples(staff: Client) -> None:
