@@ -41,7 +41,8 @@ def allow(permission: str) -> None:
 
 
 def messages_of(page: Any) -> list[str]:
-    found = re.findall(r'<pre id="message-\d+">(.*?)</pre>', page.content.decode(), re.DOTALL)
+    shown = r'<pre tabindex="0" id="message-\d+">(.*?)</pre>'
+    found = re.findall(shown, page.content.decode(), re.DOTALL)
     return [html.unescape(text) for text in found]
 
 
