@@ -190,7 +190,8 @@ def sharpe_ratio(days: Mapping[date, Tally]) -> Decimal | None:
     """
     if not days:
         return None
-    with exactly():
+    # A day's sum may have all the digits there are, and its square twice as many.
+    with localcontext(Context(prec=400)):
         results = [tally.net for tally in days.values()]
         net = sum(results, _NONE)
         squares = sum((result * result for result in results), _NONE)

@@ -73,6 +73,19 @@ def test_sharpe_by_hand() -> None:
     assert float(sharpe) == pytest.approx(5 / math.sqrt(500 / 3) * math.sqrt(365), rel=1e-12)
 
 
+def test_sharpe_of_days_with_all_digits_there_are() -> None:
+    """The largest price of a quantity, and the smallest of the least one, on one day."""
+    first, second = Decimal(10) ** 36, Decimal("1e-36") / 4
+    days = {
+        START.date(): tally([first, second]),
+        START.date() + timedelta(days=1): tally([-second]),
+    }
+    # Of two days with x and nearly 0 the ratio is (x / 2) / (x / sqrt(2)), a year's: sqrt(365 / 2).
+    sharpe = performance.sharpe_ratio(days)
+    assert sharpe is not None
+    assert float(sharpe) == pytest.approx(math.sqrt(365 / 2), rel=1e-12)
+
+
 def test_sharpe_needs_days_that_differ() -> None:
     same = {START.date() + timedelta(days=n): tally([Decimal("0.1")]) for n in range(3)}
     assert performance.sharpe_ratio({}) is None
