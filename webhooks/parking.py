@@ -37,11 +37,14 @@ def parked_for(
 
 
 def _may_belong(leaving: Signal, entering: Signal) -> bool:
-    """An exit ordered before the entry closed something else.
+    """An exit that left the other side, or was ordered before the entry, closed something else.
 
     Only times the alerts tell count: the order of arrival is just what went
     wrong. Within one bar the sending time decides, where both tell it.
     """
+    left = leaving.view_before.direction if leaving.view_before else None
+    if left is not None and left != entering.direction:
+        return False
     if leaving.time is None or entering.time is None:
         return True
     if leaving.time == entering.time and leaving.sent_at and entering.sent_at:

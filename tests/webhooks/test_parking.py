@@ -75,6 +75,22 @@ def test_within_a_bar_the_sending_time_decides(post: Poster, second: int, belong
     assert Trade.objects.exists() is belongs
 
 
+@pytest.mark.parametrize("timenow", [None, "2026-01-05T14:30:02Z"])
+def test_an_exit_of_the_other_side_waits_on(post: Poster, timenow: str | None) -> None:
+    """The entry that it left was lost; at the same bar's close the other side is entered."""
+    left = {"prev_market_position": "long", "prev_market_position_size": "1"}
+    post(action="sell", market_position="flat", timenow=timenow, **left)
+    post(action="sell", market_position="short", prev_market_position="flat", timenow=timenow)
+    assert statuses() == [("parked", "NO_OPEN_POSITION"), ("processed", "")]
+    assert Lot.objects.get().status == "open"
+
+
+def test_an_exit_of_its_side_belongs_to_an_entry(post: Poster) -> None:
+    post(action="sell", market_position="flat", prev_market_position="long")
+    post(market_position="long", prev_market_position="flat")
+    assert Trade.objects.exists()
+
+
 def test_of_two_parked_exits_the_first_has_the_entry(post: Poster) -> None:
     post(**EXIT, order_id="first")
     post(**EXIT, order_id="second")
