@@ -43,9 +43,12 @@ def _counts_closed(signal: Signal) -> bool:
 
     `{{strategy.order.contracts}}` of a reversal does: 8 contracts turn short 5
     into long 3. The message shows it by a position before that is opposite,
-    unless the position after is the quantity itself.
+    unless the position after is the quantity itself. The default quantity, where it tells
+    none, is what is opened.
     """
     before, after = signal.view_before, signal.view_after
-    if signal.direction is None or before is None or before.direction != signal.direction.opposite:
+    if signal.quantity is None or signal.direction is None:
+        return False
+    if before is None or before.direction != signal.direction.opposite:
         return False
     return after is None or after.size is None or after.size != signal.quantity

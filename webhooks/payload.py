@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -229,6 +230,8 @@ def _symbol(told: Told) -> str:
 def _intent(told: Told, side: str | None) -> tuple[Intent, Direction | None]:
     signal_type = told.read("signal_type", _SIGNAL_TYPE)
     action = told.read("action", _ACTION)
+    if action and ACTIONS[action] == (Intent.ENTRY, None):
+        action = _with_side(action, told)
     # Where one of them cannot be read, what the others lack cannot be told.
     if told.faults.keys().isdisjoint(("signal_type", "action", "market_position")):
         try:
@@ -236,6 +239,16 @@ def _intent(told: Told, side: str | None) -> tuple[Intent, Direction | None]:
         except Unreadable as fault:
             told.fault("action", str(fault))
     return Intent.ORDER, None
+
+
+def _with_side(action: str, told: Told) -> str:
+    """`action` with the side another of its names tells: {"action": "entry", "side": "short"}."""
+    for value in told.each("action"):
+        with suppress(Unreadable):
+            meant, named = ACTIONS[_ACTION(value)]
+            if named and meant is not Intent.EXIT:
+                return f"open_{named}"
+    return action
 
 
 def _position(told: Told, field: str, signed: str = "") -> tuple[str | None, Decimal | None]:

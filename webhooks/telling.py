@@ -108,6 +108,10 @@ class Told:
     def require(self, field: str) -> None:
         self.fault(field, f"required; send it as {', '.join((field, *FIELDS[field]))}")
 
+    def each(self, field: str) -> Iterator[object]:
+        """Whatever is told for the field, what counts most first."""
+        return (telling.value for telling in self._tellings[field])
+
     def read(
         self,
         field: str,

@@ -139,6 +139,12 @@ def test_explicit_entry_whose_quantity_is_what_it_opens_counts_nothing_closed(or
     assert not WebhookLog.objects.filter(drift=True).exists()
 
 
+def test_explicit_entry_without_a_quantity_opens_the_default_one(order: Book) -> None:
+    order("sell", "5", "100")
+    assert order("long", None, "110", prev_market_position="short") == "reversed"
+    assert book() == [("long", D("1"), D("110"))]
+
+
 def test_default_quantity_is_the_strategys(order: Book) -> None:
     StrategyFactory(name="Alpha", default_quantity=D("2.5"))
     order("buy", None)

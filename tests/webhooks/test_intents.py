@@ -45,6 +45,18 @@ WORDS: list[tuple[dict[str, Any], Intent, Direction | None]] = [
         for word in ("entry", "enter", "open")
         for side in ("long", "short")
     ),
+    # Or the side that another of action's names tells.
+    *(
+        ({"action": word, name: told}, ENTRY, side)
+        for word in ("entry", "enter", "open")
+        for name in ("side", "order_action", "signal")
+        for told, side in (("buy", LONG), ("sell", SHORT), ("Short", SHORT), ("exit_short", LONG))
+    ),
+    ({"action": "entry", "side": "open", "signal": "short"}, ENTRY, SHORT),
+    ({"action": "entry", "side": "Breakout", "signal": "short"}, ENTRY, SHORT),
+    ({"action": "entry", "side": "short", "signal_type": "entry"}, ENTRY, SHORT),
+    ({"action": "entry", "side": "short", "market_position": "long"}, ENTRY, SHORT),
+    ({"action": "buy", "side": "short"}, ORDER, LONG),
     ({"action": "long", "market_position": "short"}, ENTRY, LONG),
     ({"action": "buy", "market_position": "short"}, ORDER, LONG),
     # TradingView is flat: everything is closed, whatever the word says.
