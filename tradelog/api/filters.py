@@ -20,6 +20,7 @@ from positions.models import Lot, LotStatus
 from positions.netting import Effect
 from tradelog.api import paging
 from tradelog.api.parameters import check_parameters
+from tradelog.overview_filters import NO_CURRENCY, CurrencyField
 from trades.direction import Direction
 from trades.drifted import drifted_trades
 from trades.models import Correction, Strategy, Trade
@@ -110,6 +111,15 @@ class StrategyByName(_OfStrategies):
         super().__init__(to_field_name="name", **options)
 
 
+class Currency(django_filters.CharFilter):  # type: ignore[misc]
+    """A currency that there are trades in, 400 where there are none; or that none was told."""
+
+    field_class = CurrencyField
+
+    def filter(self, trades: QuerySet[Trade], asked: str) -> QuerySet[Trade]:
+        return trades.filter(currency="") if asked == NO_CURRENCY else super().filter(trades, asked)
+
+
 def one_of(choices: Any, **options: Any) -> Any:
     """One of a few words."""
     return django_filters.ChoiceFilter(choices=choices, **options)
@@ -129,7 +139,7 @@ class BookFilters(django_filters.FilterSet):  # type: ignore[misc]
 class TradeFilters(BookFilters):
     exit_time_from = since("exit_time")
     exit_time_before = before("exit_time")
-    currency = django_filters.CharFilter(max_length=20)
+    currency = Currency(help_text=f"“{NO_CURRENCY}” for the trades whose alerts told none.")
     discrepancy = Flag(
         "pnl_discrepancy",
         lookup_expr="isnull",
