@@ -28,7 +28,8 @@ def test_trades(api: Reader) -> None:
     on_beta = TradeFactory(strategy=beta, symbol="NASDAQ:AAPL", exit_time=NOON + HOUR).pk
     short = TradeFactory(direction="short", currency="EUR", exit_time=NOON + 2 * HOUR).pk
     differs = TradeFactory(pnl_discrepancy=D(2), exit_time=NOON + 3 * HOUR).pk
-    corrected = TradeFactory(exit_time=NOON + 4 * HOUR)
+    # It differed as well, until somebody said what is right.
+    corrected = TradeFactory(pnl_discrepancy=D(2), exit_time=NOON + 4 * HOUR)
     correct(corrected, user=User.objects.get(), reason="It was less.", quantity=D("0.5"))
     batch = ImportBatch.objects.create(
         file_name="list.csv", sha256="0" * 64, strategy=beta, symbol="A:A", time_zone="UTC", count=1

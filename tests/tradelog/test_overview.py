@@ -134,6 +134,17 @@ def test_a_correction_counts(staff: Client) -> None:
     assert "Net P&L, USD +40.00" in text_of(show(staff))
 
 
+def test_what_was_corrected_needs_no_look_any_more(staff: Client) -> None:
+    trade = TradeFactory(pnl_discrepancy=Decimal(2))
+    told = "1 trade shown here has another P&L than the alert reported"
+    assert told in text_of(show(staff))
+    user = User.objects.get(username="trader")
+    correct(trade, user=user, reason="filled at 140", exit_price=Decimal(140))
+    page = show(staff)
+    assert page.context["trades"].discrepancies == 0
+    assert told not in text_of(page)
+
+
 def test_a_new_log_says_what_to_do(staff: Client) -> None:
     page = show(staff)
     text = text_of(page)
