@@ -12,6 +12,7 @@ from django import forms
 from django.db.models import QuerySet
 from django.urls import get_script_prefix, reverse
 
+from trades.currencies import is_traded_in
 from trades.models import Strategy, Trade
 
 #: An order's own time lies between these (webhooks.values.moment).
@@ -141,12 +142,25 @@ def quick_periods(filters: Filters, reach: Period | None, today: date) -> list[Q
     ]
 
 
+class CurrencyField(forms.CharField):
+    """A currency that there are trades in, or `NO_CURRENCY`, or ""."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=20, **options)
+
+    def clean(self, value: Any) -> str:
+        currency: str = super().clean(value)
+        if currency not in ("", NO_CURRENCY) and not is_traded_in(currency):
+            raise forms.ValidationError(f"No trade is in a currency “{currency}”.")
+        return currency
+
+
 class TradesForm(forms.Form):
     """The parameters that say which trades are meant."""
 
     strategy = forms.CharField(required=False, max_length=100)
     symbol = forms.CharField(required=False, max_length=100)
-    currency = forms.CharField(required=False, max_length=20)
+    currency = CurrencyField(required=False)
 
     def __init__(self, parameters: Any, *, strategies: list[str], symbols: list[str]) -> None:
         super().__init__(parameters)

@@ -19,7 +19,7 @@ from audit.exporting import ExportedAdmin, Rows, told_by
 from audit.filters import StrategyFilter, SymbolFilter, YesNo, flagged, one_of
 from audit.searching import BookAdmin
 from audit.shown import as_time, gain
-from trades.corrections import with_counted_pnl
+from trades.corrections import CORRECTED, DISCREPANT, with_counted_pnl
 from trades.direction import Direction
 from trades.drifted import drifted_trades, lots_of_trades
 from trades.models import Correction, ImportBatch, Strategy, Trade
@@ -84,16 +84,13 @@ class StrategyAdmin(ShownAdmin):
 class DiscrepancyFilter(YesNo):
     title = "P&L discrepancy"
     parameter_name = "discrepancy"
-    condition = Q(pnl_discrepancy__isnull=False)
+    condition = DISCREPANT
 
 
 class CorrectedFilter(YesNo):
     title = "corrected"
     parameter_name = "corrected"
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        self.condition = Q(pk__in=Correction.objects.filter(stands=True).values("trade"))
-        return super().queryset(request, queryset)
+    condition = CORRECTED
 
 
 class DriftFilter(YesNo):

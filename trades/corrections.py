@@ -79,17 +79,33 @@ def with_counted_pnl(trades: QuerySet[Trade]) -> QuerySet[Trade]:
     )
 
 
+#: Which trades a correction stands for.
+CORRECTED: Final = Q(pk__in=Correction.objects.filter(stands=True).order_by().values("trade"))
+
+_WAS_DISCREPANT: Final = Q(pnl_discrepancy__isnull=False)
+#: Those whose reported P&L is another than the calculated one, until somebody has said what is
+#: right. A month's sums have them as they were booked, like all else (as_booked).
+DISCREPANT: Final = _WAS_DISCREPANT & ~CORRECTED
+
 #: What a correction says never happened, and cost nothing, is no trade.
 _IS_TRADE: Final = Q(counted_quantity__gt=0) | ~Q(counted_pnl=0)
 
 
 def counted(trades: QuerySet[Trade]) -> QuerySet[Trade]:
-    """The trades as sums count them, with `counted_pnl`.
+    """The trades as sums count them, with `counted_pnl` and `is_discrepant`.
 
     The one place that decides which P&L counts: that of the correction which stands, else
     the trade's own.
     """
-    return _with_counted(trades).filter(_IS_TRADE).order_by()
+    is_discrepant = ExpressionWrapper(DISCREPANT, BooleanField())
+    trades = _with_counted(trades).filter(_IS_TRADE).order_by()
+    return trades.annotate(is_discrepant=is_discrepant)
+
+
+def as_booked(trades: QuerySet[Trade]) -> QuerySet[Trade]:
+    """The trades as sums would count them, had none been corrected; with the same columns."""
+    is_discrepant = ExpressionWrapper(_WAS_DISCREPANT, BooleanField())
+    return trades.order_by().annotate(counted_pnl=F("pnl"), is_discrepant=is_discrepant)
 
 
 def told_as_counted(trades: QuerySet[Trade]) -> QuerySet[Trade]:

@@ -34,7 +34,7 @@ class Group:
     #: As trades.performance has them; the drawdown is seen at the steps.
     max_drawdown: Decimal
     sharpe: Decimal | None
-    #: Trades whose reported P&L is another than the calculated one.
+    #: As trades.corrections.DISCREPANT has them.
     discrepancies: int
 
 
@@ -130,7 +130,7 @@ steps AS MATERIALIZED (
         (count(*) FILTER (WHERE counted_pnl < 0))::int AS losses,
         coalesce(sum(counted_pnl) FILTER (WHERE counted_pnl > 0), 0) AS profit,
         sum(counted_pnl) AS net,
-        count(pnl_discrepancy)::int AS discrepancies
+        (count(*) FILTER (WHERE is_discrepant))::int AS discrepancies
     FROM (SELECT *, (exit_time AT TIME ZONE %s)::date AS day, {moment} AS moment FROM counted) dated
     GROUP BY currency, strategy_id, symbol, day, moment
 ),
@@ -191,7 +191,7 @@ def _summed_up(
 ) -> Sequence[tuple[Any, ...]]:
     rows: QuerySet[Any] = counted(trades)
     statement, parameters = rows.values(
-        "currency", "strategy_id", "symbol", "exit_time", "counted_pnl", "pnl_discrepancy"
+        "currency", "strategy_id", "symbol", "exit_time", "counted_pnl", "is_discrepant"
     ).query.sql_with_params()
     query = _QUERY.format(trades=statement, moment="NULL::timestamptz" if has_many else "exit_time")
     with transaction.atomic(), connection.cursor() as cursor:

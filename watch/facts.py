@@ -14,6 +14,7 @@ from django.db import Error
 
 import deadline
 from positions.findings import Finding, FindingKind
+from trades.corrections import DISCREPANT
 from trades.models import Strategy, Trade
 from wal import journal
 from wal.backlog import Backlog, backlog
@@ -41,7 +42,7 @@ class Records:
     #: Of the window.
     traffic: list[StrategyTraffic]
     latency: Latency | None
-    #: Trades of the window with another P&L than the alert reported, by strategy.
+    #: Trades of the window with another P&L than the alert reported, uncorrected, by strategy.
     discrepancies: Counter[str]
     rhythms: dict[str, Rhythm]
 
@@ -119,7 +120,7 @@ def _held(asked: Asked) -> tuple[Backlog | None, str]:
 
 def _discrepancies(asked: Asked) -> Counter[str]:
     latest = (
-        Trade.objects.filter(pnl_discrepancy__isnull=False)
+        Trade.objects.filter(DISCREPANT)
         .order_by("-id")
         .values_list("strategy__name", "created_at")[:MOST_DISCREPANCIES]
     )

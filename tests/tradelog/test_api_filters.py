@@ -28,12 +28,13 @@ def test_trades(api: Reader) -> None:
     on_beta = TradeFactory(strategy=beta, symbol="NASDAQ:AAPL", exit_time=NOON + HOUR).pk
     short = TradeFactory(direction="short", currency="EUR", exit_time=NOON + 2 * HOUR).pk
     differs = TradeFactory(pnl_discrepancy=D(2), exit_time=NOON + 3 * HOUR).pk
-    corrected = TradeFactory(exit_time=NOON + 4 * HOUR)
+    # It differed as well, until somebody said what is right.
+    corrected = TradeFactory(pnl_discrepancy=D(2), exit_time=NOON + 4 * HOUR)
     correct(corrected, user=User.objects.get(), reason="It was less.", quantity=D("0.5"))
     batch = ImportBatch.objects.create(
         file_name="list.csv", sha256="0" * 64, strategy=beta, symbol="A:A", time_zone="UTC", count=1
     )
-    imported = TradeFactory(import_batch=batch, exit_time=NOON + 5 * HOUR).pk
+    imported = TradeFactory(import_batch=batch, currency="", exit_time=NOON + 5 * HOUR).pk
     entry = WebhookLogFactory(status="processed", drift=True)
     leave = WebhookLogFactory(status="processed")
     drifting = TradeFactory(exit_time=NOON + 6 * HOUR)
@@ -50,6 +51,7 @@ def test_trades(api: Reader) -> None:
         ("direction", "short"): [short],
         ("direction", "long"): but(short),
         ("currency", "EUR"): [short],
+        ("currency", "none"): [imported],
         ("discrepancy", "true"): [differs],
         ("discrepancy", "false"): but(differs),
         ("corrected", "true"): [corrected.pk],
@@ -158,6 +160,7 @@ BAD = [
     ("trades/", "exit_time_from", "0001-01-01T00:00:00+14:00", "from 1970 to 2200"),
     ("trades/", "exit_time_before", "9999-12-31T23:59:59-14:00", "from 1970 to 2200"),
     ("trades/", "correlation_id", "1234", "valid UUID"),
+    ("trades/", "currency", "zz", "No trade is in a currency “zz”."),
     ("trades/", "symbol", "", "Say a value"),
     ("trades/", "symbol", "a\0b", "Null characters"),
     ("trades/", "symbol", "A" * 101, "at most 100"),
@@ -176,6 +179,7 @@ BAD = [
     ("statistics/", "from", "yesterday", "2026-01-31"),
     ("statistics/", "strategy", "Nobody's", "There is no strategy"),
     ("statistics/", "symbol", "NO:SUCH", "No trade or position"),
+    ("statistics/", "currency", "zz", "No trade is in a currency “zz”."),
     ("statistics/", "time_zone", "Mars/Base", "There is no time zone"),
     ("statistics/", "strategy_id", "999", "There is no such strategy"),
     ("statistics/", "alerts", "7", "no such parameter"),

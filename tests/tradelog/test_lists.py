@@ -65,7 +65,8 @@ def test_trades_are_found_by_each_filter(client: Client) -> None:
     on_beta = TradeFactory(strategy=beta, symbol="NASDAQ:AAPL")
     short = TradeFactory(direction="short")
     differs = TradeFactory(pnl_reported=D(3), pnl_discrepancy=D(2))
-    corrected = TradeFactory()
+    # It differed as well, until somebody said what is right.
+    corrected = TradeFactory(pnl_reported=D(3), pnl_discrepancy=D(2))
     correct(corrected, user=user, reason="It was less.", quantity=D("0.5"))
     entered = TradeFactory()
     left = TradeFactory()

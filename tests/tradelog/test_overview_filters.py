@@ -59,6 +59,16 @@ def test_each_filter_narrows(staff: Client) -> None:
     assert net(**{"from": "2026-02-04", "to": "2026-02-04"}) == 10
 
 
+def test_a_currency_is_one_that_trades_are_in_or_none(staff: Client) -> None:
+    assert show(staff, currency="none").status_code == 200
+    assert show(staff, currency="").status_code == 200
+    assert show(staff, currency="EUR").status_code == 400
+    TradeFactory(currency="EUR", exit_time=NOW - 1000 * DAY)
+    # Of another time, strategy or symbol is none of the year's, and still no mistake.
+    assert show(staff, currency="EUR").status_code == 200
+    assert show(staff, currency="eur").status_code == 400
+
+
 def test_every_link_of_the_page_leads_somewhere(demo: Client) -> None:
     WebhookLogFactory(status="failed", error_code="STRATEGY_DISABLED")
     WebhookLogFactory(status="processed", drift=True)
@@ -130,6 +140,7 @@ BAD = [
     ({"tests": "perhaps"}, "Say “included”, or leave it out."),
     ({"alerts": "365"}, "Alerts are shown of 1, 7 or 30 days."),
     ({"strategy": "A" * 101}, "at most 100 characters"),
+    ({"currency": "zz"}, "No trade is in a currency “zz”."),
     ({"currency": "\0"}, "Null characters are not allowed."),
 ]
 

@@ -73,6 +73,7 @@ def test_a_trade_shows_its_arithmetic_line_by_line(staff: Client, short: Trade) 
     ):
         assert line in told, line
     assert "not what was booked" not in told
+    assert "corrected since" not in told
     Trade.objects.update(pnl=D(108))
     assert "not what was booked" in text(staff, short)
 
@@ -126,6 +127,9 @@ def test_corrections_stand_beside_the_trade(staff: Client, short: Trade) -> None
     assert "Exit price 5,010 5,011" in told
     assert "P&L +108.25 +58.25" in told
     assert "The trade never happened." in told
+    # What the alert said stays, and is said to be settled.
+    assert "= 0.75 difference" in told
+    assert "a discrepancy of 0.75; it was corrected since, and counts as one no more" in told
 
 
 def test_an_imported_trade_says_so(staff: Client) -> None:

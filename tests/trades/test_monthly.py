@@ -197,6 +197,38 @@ def test_what_is_new_is_added_once(summed_up: list[Trade]) -> None:
     assert compare([(date(2026, 1, 1), date(2026, 12, 31))]) > 0
 
 
+def test_a_discrepancy_that_was_corrected_is_none_in_months_either(
+    summed_up: list[Trade],
+) -> None:
+    def number() -> int:
+        """As it is shown, and the same both ways and in every sum."""
+        assert compare([(date(2026, 1, 1), date(2026, 12, 31))]) > 0
+        (shown,) = results.results_of(ALL, UTC_ZONE)
+        for groups in (shown.strategies, shown.symbols):
+            assert sum(group.discrepancies for group in groups) == shown.discrepancies
+        return shown.discrepancies
+
+    user = User.objects.create_user("trader")
+    in_month, other, since = (
+        TradeFactory(exit_time=summed_up[20].exit_time, pnl_discrepancy=Decimal(1))
+        for _ in range(3)
+    )
+    building.sum_up("UTC")
+    assert number() == 3
+    correct(in_month, user=user, reason="as filled", exit_price=Decimal(90))
+    correct(in_month, user=user, reason="as filled after all", exit_price=Decimal(91))
+    assert number() == 2
+    correct(other, user=user, reason="never filled", quantity=Decimal(0))
+    assert number() == 1
+    # What is corrected before it is in a month, and months made after a correction.
+    added = TradeFactory(exit_time=since.exit_time, pnl_discrepancy=Decimal(1))
+    correct(added, user=user, reason="as filled", exit_price=Decimal(90))
+    assert number() == 1
+    building.forget()
+    building.sum_up("UTC")
+    assert number() == 1
+
+
 def test_few_trades_are_not_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(building, "WORTH", 41)
     fill(40)

@@ -155,6 +155,16 @@ def test_what_never_happened_but_cost_something_counts() -> None:
     assert found()["USD"].total == performance.tally([Decimal(-2)])
 
 
+def test_a_discrepancy_that_was_corrected_is_none(steps_are_trades: bool) -> None:
+    user = User.objects.create_user("trader")
+    _, corrected = (TradeFactory(pnl_discrepancy=Decimal(2)) for _ in range(2))
+    correct(corrected, user=user, reason="filled at 105", exit_price=Decimal(105))
+    shown = found()["USD"]
+    assert shown.total.trades == 2
+    assert shown.discrepancies == 1
+    assert [group.discrepancies for group in (*shown.strategies, *shown.symbols)] == [1, 1]
+
+
 def test_books_and_how_far_they_reach(many: list[Trade]) -> None:
     wanted: dict[tuple[str, str], list[datetime]] = {}
     for trade in many:

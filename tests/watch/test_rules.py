@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from tests.factories import (
@@ -21,6 +22,7 @@ from tests.factories import (
 from tests.out_of_reach import without_table
 from tests.watch.moments import NOW
 from tests.watch.receiving import Receiver
+from trades.corrections import correct
 from trades.models import Strategy, Trade
 from wal.models import Entry
 from watch.models import Alarm, Rule
@@ -109,7 +111,14 @@ CASES = [
         TradeFactory,
         lambda: TradeFactory(pnl_reported=Decimal(3), pnl_discrepancy=Decimal(2)),
         "1 trade of Alpha in the last 1 h has another P&L than the alert reported.",
+        mend=lambda: correct(
+            Trade.objects.latest("pk"),
+            user=User.objects.create_user("trader"),
+            reason="filled at 105",
+            exit_price=Decimal(105),
+        ),
         strategy="Alpha",
+        after=MINUTE,
     ),
     Case(
         Rule.RATE,

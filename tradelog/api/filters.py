@@ -20,9 +20,11 @@ from positions.models import Lot, LotStatus
 from positions.netting import Effect
 from tradelog.api import paging
 from tradelog.api.parameters import check_parameters
+from tradelog.overview_filters import NO_CURRENCY, CurrencyField
+from trades.corrections import CORRECTED, DISCREPANT
 from trades.direction import Direction
 from trades.drifted import drifted_trades
-from trades.models import Correction, Strategy, Trade
+from trades.models import Strategy, Trade
 from webhooks.models import LogStatus, WebhookLog
 from webhooks.outcome import RECORDED
 
@@ -110,6 +112,15 @@ class StrategyByName(_OfStrategies):
         super().__init__(to_field_name="name", **options)
 
 
+class Currency(django_filters.CharFilter):  # type: ignore[misc]
+    """A currency that there are trades in, 400 where there are none; or that none was told."""
+
+    field_class = CurrencyField
+
+    def filter(self, trades: QuerySet[Trade], asked: str) -> QuerySet[Trade]:
+        return trades.filter(currency="") if asked == NO_CURRENCY else super().filter(trades, asked)
+
+
 def one_of(choices: Any, **options: Any) -> Any:
     """One of a few words."""
     return django_filters.ChoiceFilter(choices=choices, **options)
@@ -129,12 +140,11 @@ class BookFilters(django_filters.FilterSet):  # type: ignore[misc]
 class TradeFilters(BookFilters):
     exit_time_from = since("exit_time")
     exit_time_before = before("exit_time")
-    currency = django_filters.CharFilter(max_length=20)
+    currency = Currency(help_text=f"“{NO_CURRENCY}” for the trades whose alerts told none.")
     discrepancy = Flag(
-        "pnl_discrepancy",
-        lookup_expr="isnull",
-        exclude=True,
-        help_text="Whether the reported P&L is another than the calculated one.",
+        method="by_discrepancy",
+        help_text="Whether the reported P&L is another than the calculated one, and no "
+        "correction stands.",
     )
     drift = Flag(
         method="by_drift", help_text="Whether one of its alerts told another position than ours."
@@ -158,8 +168,10 @@ class TradeFilters(BookFilters):
         return _that(trades, Q(pk__in=drifted_trades()), asked)
 
     def by_correction(self, trades: QuerySet[Trade], name: str, asked: bool) -> QuerySet[Trade]:
-        standing = Correction.objects.filter(stands=True).order_by().values("trade")
-        return _that(trades, Q(pk__in=standing), asked)
+        return _that(trades, CORRECTED, asked)
+
+    def by_discrepancy(self, trades: QuerySet[Trade], name: str, asked: bool) -> QuerySet[Trade]:
+        return _that(trades, DISCREPANT, asked)
 
     def by_correlation_id(self, trades: QuerySet[Trade], name: str, asked: UUID) -> QuerySet[Trade]:
         return trades.filter(pk__in=_lots_of_alert(asked, "trade"))

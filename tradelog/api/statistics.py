@@ -78,7 +78,8 @@ class FiguresSerializer(serializers.Serializer):
     max_drawdown = _amount("The largest fall of the equity from a peak, 0 or more.")
     sharpe = _amount("Sharpe ratio by day, scaled to a year.", allow_null=True)
     discrepancies = serializers.IntegerField(
-        help_text="Trades whose reported P&L is another than the calculated one."
+        help_text="Trades whose reported P&L is another than the calculated one, and that no "
+        "correction stands for."
     )
 
 

@@ -9,8 +9,9 @@ import time
 from typing import Final
 
 from django.db import connection, transaction
-from django.db.models import F, Max, Value
+from django.db.models import Max, Value
 
+from trades.corrections import as_booked
 from trades.models import Trade
 from trades.monthly.models import MonthSums, SummedZone
 from trades.monthly.reading import BY_BOOK_AND_DAY, DAYS, MEMORY, SUMS, rewritten
@@ -162,12 +163,13 @@ def _step(zone: str, settled: int) -> int | None:
         end = min(settled, begin + _TOGETHER)
         if begin >= end:
             return None
-        trades = Trade.objects.filter(pk__gt=begin, pk__lte=end).order_by()
+        trades = Trade.objects.filter(pk__gt=begin, pk__lte=end)
         statement, parameters = (
-            trades.annotate(counted_pnl=F("pnl"), sign=Value(1))
+            as_booked(trades)
+            .annotate(sign=Value(1))
             .values(
                 "currency", "strategy_id", "symbol", "exit_time", "counted_pnl",
-                "pnl_discrepancy", "sign",
+                "is_discrepant", "sign",
             )
             .query.sql_with_params()
         )  # fmt: skip

@@ -14,9 +14,9 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 
 from django.db import connection, transaction
-from django.db.models import F, QuerySet, Value
+from django.db.models import QuerySet, Value
 
-from trades.corrections import counted
+from trades.corrections import as_booked, counted
 from trades.models import Strategy, Trade
 from trades.monthly.models import SummedZone
 
@@ -62,7 +62,7 @@ BY_BOOK_AND_DAY: Final = """
         coalesce(sum(sign) FILTER (WHERE counted_pnl < 0), 0) AS losses,
         coalesce(sum(sign * counted_pnl) FILTER (WHERE counted_pnl > 0), 0) AS profit,
         sum(sign * counted_pnl) AS net,
-        coalesce(sum(sign) FILTER (WHERE pnl_discrepancy IS NOT NULL), 0) AS discrepancies
+        coalesce(sum(sign) FILTER (WHERE is_discrepant), 0) AS discrepancies
     FROM ({trades}) AS trades
     GROUP BY currency, strategy_id, symbol, day
 """
@@ -214,17 +214,17 @@ def read(chosen: Chosen, zone: tzinfo) -> Sequence[tuple[Any, ...]] | None:
 
 
 _COLUMNS: Final = (
-    "currency", "strategy_id", "symbol", "exit_time", "counted_pnl", "pnl_discrepancy", "sign",
+    "currency", "strategy_id", "symbol", "exit_time", "counted_pnl", "is_discrepant", "sign",
 )  # fmt: skip
 
 
 def _changes(trades: QuerySet[Trade], up_to: int) -> tuple[str, tuple[Any, ...]]:
     """What the months do not have of these trades, as SQL and its parameters."""
-    corrected = trades.filter(pk__lte=up_to, corrections__stands=True).order_by()
+    corrected = trades.filter(pk__lte=up_to, corrections__stands=True)
     parts: list[QuerySet[Any, Any]] = [
         counted(trades.filter(pk__gt=up_to)).annotate(sign=Value(1)),
         counted(corrected).annotate(sign=Value(1)),
-        corrected.annotate(counted_pnl=F("pnl"), sign=Value(-1)),
+        as_booked(corrected).annotate(sign=Value(-1)),
     ]
     found = [part.values(*_COLUMNS).query.sql_with_params() for part in parts]
     columns = ", ".join(_COLUMNS)
