@@ -77,7 +77,7 @@ CHOSEN = st.tuples(st.integers(0, DAYS - 1), st.integers(0, DAYS - 1)).map(
 )
 
 
-@hypothesis_settings(max_examples=80)
+@hypothesis_settings(max_examples=50)
 @given(st.lists(EVENTS, max_size=12), st.lists(CHOSEN, min_size=1, max_size=3))
 def test_they_are_what_the_trades_come_to(events: Any, chosen: list[tuple[date, date]]) -> None:
     with transaction.atomic():

@@ -78,7 +78,7 @@ def test_within_a_bar_the_sending_time_decides(post: Poster, second: int, belong
 @pytest.mark.parametrize("timenow", [None, "2026-01-05T14:30:02Z"])
 def test_an_exit_of_the_other_side_waits_on(post: Poster, timenow: str | None) -> None:
     """The entry that it left was lost; at the same bar's close the other side is entered."""
-    left = {"prev_market_position": "long", "prev_market_position_size": "1"}
+    left: dict[str, Any] = {"prev_market_position": "long", "prev_market_position_size": "1"}
     post(action="sell", market_position="flat", timenow=timenow, **left)
     post(action="sell", market_position="short", prev_market_position="flat", timenow=timenow)
     assert statuses() == [("parked", "NO_OPEN_POSITION"), ("processed", "")]
