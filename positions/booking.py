@@ -36,6 +36,7 @@ class Fill:
     time: datetime
     #: For the whole order, in quote currency.
     commission: Decimal
+    #: "" where the alert tells none.
     currency: str
     #: The profit the alert reports for the whole order; None where it tells none.
     pnl_reported: Decimal | None
@@ -151,6 +152,7 @@ def lot_of(opening: Opening, fill: Fill, commission: Decimal) -> Lot:
         entry_price=fill.price,
         entry_time=fill.time,
         entry_commission=commission,
+        currency=fill.currency,
     )
     if fill.log_id is not None:
         lot.entry_webhook_log_id = fill.log_id
@@ -210,7 +212,7 @@ def trades_of(
                     point_value=point_value,
                     commission=commission,
                 ),
-                currency=fill.currency,
+                currency=fill.currency or lot.currency,
             )
         )
     _compare_reported(trades, fill)
@@ -251,6 +253,7 @@ def split(lot: Lot, quantity: Decimal) -> Lot:
         entry_price=lot.entry_price,
         entry_time=lot.entry_time,
         entry_commission=commission,
+        currency=lot.currency,
         entry_webhook_log_id=lot.entry_webhook_log_id,
     )
     with exactly():

@@ -13,7 +13,7 @@ from trades.models import Trade
 
 LOT_COLUMNS = (
     "strategy_id", "symbol", "direction", "quantity", "entry_price", "entry_time",
-    "entry_commission", "status", "entry_webhook_log_id", "exit_webhook_log_id",
+    "entry_commission", "currency", "status", "entry_webhook_log_id", "exit_webhook_log_id",
 )  # fmt: skip
 #: What makes a trade this one and no other.
 TRADE_IDENTITY = (

@@ -36,6 +36,8 @@ class Lot(models.Model):
     entry_time = models.DateTimeField(help_text="UTC; the entry order's own time.")
     #: What is left of the entry's commission, in quote currency.
     entry_commission = ExactField(default=Decimal(0))
+    #: As the entry alert told it; its exits need not tell it again.
+    currency = models.CharField(max_length=20, default="", db_default="", blank=True)
     status = models.CharField(max_length=6, choices=LotStatus.choices, default=LotStatus.OPEN)
     # By name: positions stands below webhooks and does not import it. Only the
     # database knows that the arrow goes up here, as the audit trail wants it.

@@ -26,7 +26,7 @@ def tables() -> dict[str, list[tuple[Any, ...]]]:
     )  # fmt: skip
     lots = Lot.objects.values_list(
         "strategy__name", "symbol", "direction", "quantity", "entry_price", "entry_time",
-        "entry_commission", "status", "entry_webhook_log_id", "exit_webhook_log_id",
+        "entry_commission", "currency", "status", "entry_webhook_log_id", "exit_webhook_log_id",
         *(f"trade__{column}" for column in trade),
     )  # fmt: skip
     alerts = WebhookLog.objects.values_list(

@@ -89,6 +89,7 @@ def test_a_lot(api: Reader, round_trip: None) -> None:
         "entry_price": "100.5",
         "entry_time": "2026-01-05T14:30:00Z",
         "entry_commission": told["entry_commission"],
+        "currency": lot.currency,
         "trade_id": lot.trade_id,
         "entry_alert_id": entry.pk,
         "entry_correlation_id": str(entry.correlation_id),

@@ -147,6 +147,7 @@ class LotSerializer(_OfAlertsSerializer):
             "entry_price",
             "entry_time",
             "entry_commission",
+            "currency",
             "trade_id",
             "entry_alert_id",
             "entry_correlation_id",
