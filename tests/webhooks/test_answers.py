@@ -154,6 +154,13 @@ def test_idempotency_key_by_header_and_field(post: Poster) -> None:
     assert WebhookLog.objects.get().idempotency_key == "order-17"
 
 
+def test_a_test_does_not_use_up_its_key(post: Poster) -> None:
+    tested = post(idempotency_key="k1", is_test=True)
+    assert post(idempotency_key="k1", is_test=True)["webhook_log_id"] == tested["webhook_log_id"]
+    assert post(idempotency_key="k1")["action"] == "opened"
+    assert post(idempotency_key="k1")["status"] == "duplicate"
+
+
 def test_get_is_answered_in_json(post: Poster) -> None:
     response = post.client.get(f"/webhook/{TOKEN}/")
     assert response.status_code == 405
