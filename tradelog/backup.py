@@ -61,8 +61,11 @@ def _target(to: Path | None, name: str) -> Path:
     target = to.absolute()
     if target.is_dir():
         return target / name
-    if not target.parent.is_dir():
-        raise CannotBackUp(f"There is no folder {target.parent}.")
+    # A folder that should be there and is not (nothing is mounted) must not become a file, which
+    # the next backup would replace.
+    folder = target.parent if target.suffix == ".zip" or target.is_file() else target
+    if not folder.is_dir():
+        raise CannotBackUp(f"There is no folder {folder}. A file's name ends in .zip.")
     return target
 
 

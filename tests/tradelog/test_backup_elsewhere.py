@@ -168,5 +168,7 @@ def test_usage(databases: None, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="There is no file") as missing:
         call_command("restore", str(tmp_path / "none.zip"))
     assert missing.value.returncode == 2
-    with pytest.raises(CommandError, match="There is no folder"):
-        call_command("backup", "--to", str(tmp_path / "none" / "backup.zip"))
+    # Neither a file's folder nor a folder that should be there, such as one nobody mounted.
+    for target in (tmp_path / "none" / "backup.zip", tmp_path / "none"):
+        with pytest.raises(CommandError, match=f"There is no folder {tmp_path}/none\\."):
+            call_command("backup", "--to", str(target))

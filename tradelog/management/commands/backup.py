@@ -33,7 +33,7 @@ class Command(BaseCommand):
             "--to",
             type=Path,
             metavar="FILE",
-            help="the file, replaced if it is there, or a folder for it "
+            help="the file (….zip), replaced if it is there, or a folder for it "
             f"(BACKUP_DIR; now {settings.BACKUP_DIR})",
         )
 
