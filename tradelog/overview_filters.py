@@ -15,9 +15,9 @@ from django.urls import get_script_prefix, reverse
 from trades.currencies import is_traded_in
 from trades.models import Strategy, Trade
 
-#: An order's own time lies between these (webhooks.values.moment).
-_EARLIEST: Final = date(1970, 1, 1)
-_LATEST: Final = date(2200, 12, 31)
+#: An order's own time lies between these, wherever its days begin (webhooks.values.moment).
+_EARLIEST: Final = date(1969, 12, 31)
+_LATEST: Final = date(2201, 1, 1)
 #: Days of alerts that can be chosen, the usual number first.
 ALERT_DAYS: Final = (7, 1, 30)
 #: Trades that are summed up without somebody having asked for their days.

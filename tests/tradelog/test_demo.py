@@ -6,6 +6,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from benchmarks.ports import free_port
 from positions.models import Lot
@@ -40,6 +41,9 @@ def test_other_trades_are_told_apart(server: Server) -> None:
         demo(server.port)
 
 
-def test_no_server_is_said_clearly(databases: None) -> None:
+def test_no_server_is_said_clearly(databases: None, settings: Settings) -> None:
     with pytest.raises(CommandError, match="make serve"):
         demo(free_port())
+    settings.PORT = free_port()
+    with pytest.raises(CommandError, match=rf"at http://127.0.0.1:{settings.PORT} .*PORT=…"):
+        call_command("demo")

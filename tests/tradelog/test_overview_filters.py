@@ -40,6 +40,22 @@ def test_a_trade_dated_ahead_does_not_hide_the_others(staff: Client) -> None:
     assert show(staff).context["trades"].total.net == 5
 
 
+@pytest.mark.parametrize(
+    ("zone", "moment"),
+    [
+        ("America/New_York", datetime(1970, 1, 1, tzinfo=UTC)),
+        ("Asia/Tokyo", datetime(2200, 12, 31, 23, tzinfo=UTC)),
+    ],
+)
+def test_all_days_are_those_of_the_zone(staff: Client, zone: str, moment: datetime) -> None:
+    choose(User.objects.get(), zone)
+    TradeFactory(exit_time=moment)
+    TradeFactory()
+    whole = next(each for each in show(staff).context["quick_periods"] if each.label == "All")
+    page = staff.get(whole.url)
+    assert (page.status_code, page.context["trades"].total.trades) == (200, 2)
+
+
 def test_each_filter_narrows(staff: Client) -> None:
     alpha, beta = StrategyFactory(name="Alpha"), StrategyFactory(name="Beta")
     one = datetime(2026, 2, 3, 12, tzinfo=UTC)
@@ -134,7 +150,7 @@ BAD = [
     ({"symbol": "NO:SUCH"}, "No trade or position is on a symbol"),
     ({"from": "yesterday"}, "This is no date; write it as 2026-01-31."),
     ({"to": "2026-02-30"}, "This is no date"),
-    ({"from": "0001-01-01"}, "Choose a day from 1970-01-01 to 2200-12-31."),
+    ({"from": "0001-01-01"}, "Choose a day from 1969-12-31 to 2201-01-01."),
     ({"to": "9999-12-31"}, "Choose a day from"),
     ({"from": "2026-02-02", "to": "2026-02-01"}, "The last day is before the first one."),
     ({"tests": "perhaps"}, "Say “included”, or leave it out."),

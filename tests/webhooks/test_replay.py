@@ -87,6 +87,12 @@ def test_dry_run_shows_and_changes_nothing(left_over: list[Entry]) -> None:
     assert set(Entry.objects.values_list("status", flat=True)) == {"pending"}
 
 
+def test_dry_run_tells_of_parked_exits(post: Poster) -> None:
+    post(action="exit")
+    shown = run("--dry-run")
+    assert "0 entries would be replayed." in shown and "1 exit waits for its entry" in shown
+
+
 @pytest.mark.parametrize(
     "choice",
     [Choice(), Choice(limit=1), Choice(limit=9), Choice(failed=True)],

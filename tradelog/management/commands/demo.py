@@ -32,14 +32,17 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        url = options["url"] or _webhook_url()
+        server = instructions.url(settings.HOST, settings.PORT)
+        url = options["url"] or f"{server}{_webhook_path()}"
         messages = session.ALERTS.read_text().splitlines()
         progress = tqdm(messages, unit=" alerts", disable=not sys.stderr.isatty())
         try:
             became = Counter(str(answer["status"]) for answer in session.send(url, progress))
         except OSError as error:
+            where = "" if options["url"] else f" at {server}"
             raise CommandError(
-                f"Nothing answers ({error}). Start the server with `make serve` first."
+                f"Nothing answers{where} ({error}). Start the server with `make serve` first; what "
+                "follows that (PORT=…) is to follow `make demo` as well."
             ) from error
         told = ", ".join(f"{number} {status}" for status, number in became.items())
         self.stdout.write(f"{len(messages)} alerts sent: {told}.\n\n")
@@ -74,10 +77,9 @@ class Command(BaseCommand):
         self.stdout.write(f"\n{len(rows)} trades, P&L {plain(total):,f}.\n")
 
 
-def _webhook_url() -> str:
-    """This server's webhook, with a token that may speak for the session's strategy."""
+def _webhook_path() -> str:
+    """Of the webhook, with a token that may speak for the session's strategy."""
     for token in configured_tokens():
         if not token.strategies or session.STRATEGY in token.strategies:
-            server = instructions.url(settings.HOST, settings.PORT)
-            return f"{server}/webhook/{quote(token.value, safe='')}/"
+            return f"/webhook/{quote(token.value, safe='')}/"
     raise CommandError("WEBHOOK_TOKENS has no token that may send alerts for any strategy.")

@@ -78,7 +78,8 @@ class Command(BaseCommand):
         if choice.entry_id is not None and not Entry.objects.filter(pk=choice.entry_id).exists():
             raise CommandError(f"The log holds no entry {choice.entry_id}.", returncode=2)
         if options["dry_run"]:
-            return self._show(choice)
+            self._show(choice)
+            return self._tell_of_parked()
         try:
             trouble = self._replay(choice, options["processes"])
             while options["follow"]:
