@@ -12,7 +12,7 @@ from positions.models import Lot
 from trades.comparison.groups import TradeGroup, taken_together
 from trades.comparison.matching import Pair, entered_with, match
 from trades.comparison.tolerances import Tolerances
-from trades.comparison.zones import ZoneFit, ZoneSearch, instant, zone_named
+from trades.comparison.zones import ZoneFit, ZoneSearch, instants, zone_named
 from trades.exports.exported import Export, ExportedTrade
 from trades.models import ImportBatch, Strategy, Trade
 from webhooks.export_book import never_happened, our_groups
@@ -177,9 +177,9 @@ def _book(choice: Choice, search: ZoneSearch) -> tuple[Strategy, str, bool]:
 
 
 def compare_in(export: Export, setting: Setting, tolerances: Tolerances) -> Comparison:
-    """Compare an export with a book, in a zone."""
+    """Compare an export with a book, in a zone; raises NotComparable."""
     ours = our_groups(setting.strategy, setting.symbol)
-    theirs = _their_groups(export, setting.zone, ours, tolerances)
+    theirs = _their_groups(export, setting, ours, tolerances)
     begins, ends = _period(export, setting.zone, tolerances)
     matching = match(theirs, taken_together(_as_of(ends, ours)), tolerances)
     unmatched = [
@@ -212,27 +212,34 @@ def compare_in(export: Export, setting: Setting, tolerances: Tolerances) -> Comp
 
 
 def _their_groups(
-    export: Export, zone: tzinfo, ours: Sequence[TradeGroup], tolerances: Tolerances
+    export: Export, setting: Setting, ours: Sequence[TradeGroup], tolerances: Tolerances
 ) -> list[TradeGroup]:
     known = sorted(time for group in ours for time in (group.entry_time, group.exit_time) if time)
-
-    def at(local: datetime) -> datetime:
-        return instant(local, zone, known, tolerances.time)
-
-    return taken_together(
-        TradeGroup(
-            trade.direction,
-            at(trade.entry_time),
-            trade.entry_price,
-            trade.exit_time and at(trade.exit_time),
-            trade.exit_price,
-            trade.quantity,
-            trade.pnl,
-            trade.commission,
-            trades=(trade.number,),
+    groups = []
+    for trade in export.trades:
+        # What is open has no exit to go by.
+        left = trade.exit_time or trade.entry_time
+        entry, leaving = instants(trade.entry_time, left, setting.zone, known, tolerances.time)
+        if leaving < entry:
+            raise NotComparable(
+                f"The exit of trade {trade.number} comes before its entry, and in "
+                f"{setting.zone_name} clocks did not go back between them. If that is not the "
+                "chart's time zone, name it."
+            )
+        groups.append(
+            TradeGroup(
+                trade.direction,
+                entry,
+                trade.entry_price,
+                trade.exit_time and leaving,
+                trade.exit_price,
+                trade.quantity,
+                trade.pnl,
+                trade.commission,
+                trades=(trade.number,),
+            )
         )
-        for trade in export.trades
-    )
+    return taken_together(groups)
 
 
 def _period(export: Export, zone: tzinfo, tolerances: Tolerances) -> tuple[datetime, datetime]:
