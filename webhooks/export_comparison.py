@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
 from math import gcd
 
-from positions.models import Lot, LotStatus
+from positions.models import Lot
 from trades.comparison.groups import TradeGroup, taken_together
-from trades.comparison.matching import Pair, match
+from trades.comparison.matching import Pair, entered_with, match
 from trades.comparison.tolerances import Tolerances
-from trades.comparison.zones import ZoneFit, ZoneSearch, instant, zone_named
-from trades.direction import Direction
+from trades.comparison.zones import ZoneFit, ZoneSearch, instants, zone_named
 from trades.exports.exported import Export, ExportedTrade
-from trades.models import Correction, ImportBatch, Strategy, Trade
+from trades.models import ImportBatch, Strategy, Trade
+from webhooks.export_book import never_happened, our_groups
 from webhooks.export_causes import STILL_TO_COME, Cause, Causes
 from webhooks.snapshot import one_moment
 
@@ -61,11 +61,25 @@ class Missing:
 
     theirs: TradeGroup
     cause: Cause
+    #: Ours of its side that were entered when it was and match nothing, or were corrected
+    #: to 0: its contracts may be among theirs.
+    entered: tuple[TradeGroup, ...]
 
     @property
-    def is_importable(self) -> bool:
-        """Whether it is closed, and will not come by itself."""
-        return self.theirs.exit_time is not None and self.cause.kind not in STILL_TO_COME
+    def left_out(self) -> str:
+        """Why it is not to be imported, for a trader; "" where it is."""
+        if self.theirs.exit_time is None:
+            return "still open"
+        if self.cause.kind in STILL_TO_COME:
+            return "may still come from the log"
+        return "entered here already" if self.entered else ""
+
+    @property
+    def sentence(self) -> str:
+        """The likely cause, and that its entry is here."""
+        if not self.entered:
+            return self.cause.sentence
+        return f"{self.cause.sentence} Not to be imported: what was entered then is here."
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +108,7 @@ class Comparison:
 
     @property
     def importable(self) -> list[TradeGroup]:
-        return [missing.theirs for missing in self.missing_here if missing.is_importable]
+        return [missing.theirs for missing in self.missing_here if not missing.left_out]
 
 
 def compare(export: Export, choice: Choice) -> Comparison:
@@ -162,51 +176,18 @@ def _book(choice: Choice, search: ZoneSearch) -> tuple[Strategy, str, bool]:
     return strategy, symbol, False
 
 
-def our_groups(strategy: Strategy, symbol: str) -> list[TradeGroup]:
-    """A book's trades, as corrections left them, and its open lots; oldest first."""
-    corrected = {
-        correction.trade_id: correction
-        for correction in Correction.objects.filter(
-            trade__strategy=strategy, trade__symbol=symbol, stands=True
-        )
-    }
-    groups = []
-    for trade in Trade.objects.filter(strategy=strategy, symbol=symbol).order_by("id"):
-        counted = corrected.get(trade.pk, trade)
-        if counted.quantity:  # Corrected to 0, it never happened.
-            groups.append(
-                TradeGroup(
-                    Direction(trade.direction),
-                    trade.entry_time,
-                    counted.entry_price,
-                    trade.exit_time,
-                    counted.exit_price,
-                    counted.quantity,
-                    counted.pnl,
-                    trades=(trade.pk,),
-                )
-            )
-    for lot in Lot.objects.filter(strategy=strategy, symbol=symbol, status=LotStatus.OPEN):
-        groups.append(
-            TradeGroup(
-                Direction(lot.direction),
-                lot.entry_time,
-                lot.entry_price,
-                None,
-                None,
-                lot.quantity,
-                lots=(lot.pk,),
-            )
-        )
-    return taken_together(groups)
-
-
 def compare_in(export: Export, setting: Setting, tolerances: Tolerances) -> Comparison:
-    """Compare an export with a book, in a zone."""
+    """Compare an export with a book, in a zone; raises NotComparable."""
     ours = our_groups(setting.strategy, setting.symbol)
-    theirs = _their_groups(export, setting.zone, ours, tolerances)
+    theirs = _their_groups(export, setting, ours, tolerances)
     begins, ends = _period(export, setting.zone, tolerances)
     matching = match(theirs, taken_together(_as_of(ends, ours)), tolerances)
+    unmatched = [
+        *(pair.ours for pair in matching.differing),
+        *matching.only_ours,
+        *never_happened(setting.strategy, setting.symbol),
+    ]
+    entered = entered_with(matching.only_theirs, unmatched, tolerances)
     inside = [group for group in matching.only_ours if begins <= group.entry_time <= ends]
     causes = Causes(
         setting.strategy.name,
@@ -221,34 +202,44 @@ def compare_in(export: Export, setting: Setting, tolerances: Tolerances) -> Comp
         tolerances,
         matching.matched,
         matching.differing,
-        [Missing(group, causes.of(group)) for group in matching.only_theirs],
+        [
+            Missing(group, causes.of(group), ours_then)
+            for group, ours_then in zip(matching.only_theirs, entered, strict=True)
+        ],
         inside,
         [group for group in matching.only_ours if not begins <= group.entry_time <= ends],
     )
 
 
 def _their_groups(
-    export: Export, zone: tzinfo, ours: Sequence[TradeGroup], tolerances: Tolerances
+    export: Export, setting: Setting, ours: Sequence[TradeGroup], tolerances: Tolerances
 ) -> list[TradeGroup]:
     known = sorted(time for group in ours for time in (group.entry_time, group.exit_time) if time)
-
-    def at(local: datetime) -> datetime:
-        return instant(local, zone, known, tolerances.time)
-
-    return taken_together(
-        TradeGroup(
-            trade.direction,
-            at(trade.entry_time),
-            trade.entry_price,
-            trade.exit_time and at(trade.exit_time),
-            trade.exit_price,
-            trade.quantity,
-            trade.pnl,
-            trade.commission,
-            trades=(trade.number,),
+    groups = []
+    for trade in export.trades:
+        # What is open has no exit to go by.
+        left = trade.exit_time or trade.entry_time
+        entry, leaving = instants(trade.entry_time, left, setting.zone, known, tolerances.time)
+        if leaving < entry:
+            raise NotComparable(
+                f"The exit of trade {trade.number} comes before its entry, and in "
+                f"{setting.zone_name} clocks did not go back between them. If that is not the "
+                "chart's time zone, name it."
+            )
+        groups.append(
+            TradeGroup(
+                trade.direction,
+                entry,
+                trade.entry_price,
+                trade.exit_time and leaving,
+                trade.exit_price,
+                trade.quantity,
+                trade.pnl,
+                trade.commission,
+                trades=(trade.number,),
+            )
         )
-        for trade in export.trades
-    )
+    return taken_together(groups)
 
 
 def _period(export: Export, zone: tzinfo, tolerances: Tolerances) -> tuple[datetime, datetime]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -126,9 +127,10 @@ def _missing_row(missing: Missing) -> tuple[str, ...]:
         *(f"alert {one}" for one in cause.alerts),
         *(f"log entry {one}" for one in cause.entries),
         *(f"refusal {one}" for one in cause.refusals),
+        *map(_our_ids, missing.entered),
     ]
     return (
-        _numbers(missing.theirs.trades), *_trade_cells(missing.theirs), cause.sentence,
+        _numbers(missing.theirs.trades), *_trade_cells(missing.theirs), missing.sentence,
         ", ".join(ids),
     )  # fmt: skip
 
@@ -195,15 +197,9 @@ def told_import(comparison: Comparison, batch: ImportBatch | None) -> list[str]:
             f"Imported {_count(batch.count, 'trade')} as import {batch.pk}; "
             f"`reconcile_positions --undo-import {batch.pk}` takes them out again."
         ]
-    left = [missing for missing in comparison.missing_here if not missing.is_importable]
-    still_open = sum(missing.theirs.exit_time is None for missing in left)
-    if still_open:
-        lines.append(f"{_count(still_open, 'open trade')} not imported.")
-    if len(left) > still_open:
-        lines.append(
-            f"{_count(len(left) - still_open, 'trade')} not imported that may still come from the "
-            "log."
-        )
+    reasons = Counter(missing.left_out for missing in comparison.missing_here if missing.left_out)
+    for reason, number in reasons.items():
+        lines.append(f"{_count(number, 'trade')} not imported: {reason}.")
     return lines
 
 
@@ -240,7 +236,9 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
             {
                 **_group_json(missing.theirs),
                 "cause": missing.cause.as_json(),
-                "importable": missing.is_importable,
+                "importable": not missing.left_out,
+                "left_out": missing.left_out,
+                "entered_here": [_group_json(group) for group in missing.entered],
             }
             for missing in comparison.missing_here
         ],

@@ -15,6 +15,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
+from positions.models import Lot
 from tests.alerts import Poster
 from tests.trades.export_files import Form, Listed, as_csv, as_xlsx, rows
 from tests.webhooks.exported_trades import FIRST, SECOND, listed, post_entry, post_trade
@@ -85,6 +86,17 @@ def test_what_differs(page: Client, post: Poster) -> None:
     text = text_of(upload(page))
     assert re.search(r"entry price 123\.5 123\.75 0\.25", text)
     assert "They agree" in text_of(upload(page, price_tolerance="15"))
+
+
+def test_what_was_entered_here_already_is_not_offered(page: Client, post: Poster) -> None:
+    two = replace(SECOND, quantity=Decimal(2))
+    post_entry(post, two)
+    parts = [SECOND, replace(SECOND, number=3, exit_price=Decimal(111))]
+    report = upload(page, as_csv(rows([FIRST, *parts], Form())))
+    assert "Not to be imported: what was entered then is here. lot" in text_of(report)
+    lot = Lot.objects.latest("id")
+    assert reverse("admin:positions_lot_change", args=[lot.pk]) in report.content.decode()
+    assert "kept" not in report.context
 
 
 def test_numbers_are_written_as_everywhere(page: Client, post: Poster) -> None:

@@ -42,6 +42,7 @@ def changed(row: int, column: str, cell: Any, form: Form | None = None) -> bytes
         (2, "Date and time", "2025-02-30 10:00", "“2025-02-30 10:00” is no date"),
         (2, "Date and time", "2025-03-20 09:00+01:00", "names a zone"),
         (2, "Date and time", "2025-03-01 09:00", "the exit comes before its entry"),
+        (2, "Date and time", "2025-03-04 13:30", "the exit comes before its entry"),
         (2, "Type", "Margin call", "“Margin call” is no entry or exit"),
         (2, "Type", "Entry long", "trade 1 has 2 entries"),
         (2, "Type", "Exit short", "trade 1 enters the other side"),

@@ -110,6 +110,21 @@ def test_a_workbook_number_is_exactly_what_was_written() -> None:
     assert [str(read.quantity), str(read.entry_price)] == ["0.0128", "1560.29"]
 
 
+def test_an_exit_after_clocks_went_back() -> None:
+    """Up to an hour earlier by the clock; nor does that mislead about days and months."""
+    night = Listed(
+        1, "long", Decimal(1), local("2025-11-02 01:59"), Decimal("10.5"),
+        local("2025-11-02 01:00"), Decimal("11.5"),
+    )  # fmt: skip
+    day = Listed(
+        2, "long", Decimal(1), local("2025-02-11 09:00"), Decimal("10.5"),
+        local("2025-10-02 09:00"), Decimal("11.5"),
+    )  # fmt: skip
+    for form in (Form(), Form(time=lambda time: f"{time:%m/%d/%Y %H:%M}")):
+        times = {one[0]: (one[3], one[5]) for one in told(as_csv(rows([night, day], form)))}
+        assert times == {one.number: (one.entry_time, one.exit_time) for one in (night, day)}
+
+
 def test_what_else_a_file_tells() -> None:
     content = as_csv(rows(TRADES, Form("en, newest")))
     export = read_export(content, "list.csv")

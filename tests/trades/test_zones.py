@@ -11,7 +11,7 @@ import pytest
 
 from trades.comparison.groups import TradeGroup
 from trades.comparison.tolerances import Tolerances
-from trades.comparison.zones import ZoneFit, ZoneSearch, instant, zone_named, zone_names
+from trades.comparison.zones import ZoneFit, ZoneSearch, instant, instants, zone_named, zone_names
 from trades.direction import Direction
 from trades.exports.exported import ExportedTrade
 
@@ -133,6 +133,36 @@ def test_the_hour_that_comes_twice() -> None:
     assert instant(local, berlin, [first, second], minute) == first
     ordinary = datetime.fromisoformat("2025-10-25 02:30")
     assert instant(ordinary, berlin, [second], minute) == datetime(2025, 10, 25, 0, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("entered", "left", "known", "utc"),
+    [
+        # The exit is in the later hour where it would come first else,
+        ("02:45", "02:15", [], ("00:45", "01:15")),
+        # whatever else happened here then,
+        ("02:45", "02:15", ["00:15"], ("00:45", "01:15")),
+        ("02:45", "02:15", ["01:45"], ("00:45", "01:15")),
+        # and also after an entry in the later one.
+        ("02:15", "02:45", ["01:15"], ("01:15", "01:45")),
+        # Else it is in the first one.
+        ("02:15", "02:45", [], ("00:15", "00:45")),
+        ("01:45", "02:15", [], ("23:45", "00:15")),
+        # Clocks did not go back there.
+        ("04:45", "04:15", [], ("03:45", "03:15")),
+    ],
+)
+def test_an_exit_in_the_hour_that_comes_twice(
+    entered: str, left: str, known: list[str], utc: tuple[str, str]
+) -> None:
+    def on_the_day(time: str) -> datetime:
+        return datetime.fromisoformat(f"2025-10-26 {time}")
+
+    entry, leaving = instants(
+        on_the_day(entered), on_the_day(left), ZoneInfo("Europe/Berlin"),
+        [on_the_day(time).replace(tzinfo=UTC) for time in known], timedelta(minutes=1),
+    )  # fmt: skip
+    assert (f"{entry:%H:%M}", f"{leaving:%H:%M}") == utc
 
 
 def test_every_zone_that_is_tried_can_be_named() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -24,6 +24,7 @@ from tradelog.session import ALERTS
 from trades.corrections import correct
 from trades.models import Trade
 from webhooks.export_comparison import Choice, NotComparable, compare
+from webhooks.export_import import import_missing
 
 # The demo.
 
@@ -137,6 +138,35 @@ def test_a_trade_that_was_open_when_the_list_was_made(first: Poster) -> None:
     assert comparison.is_clean and len(comparison.matched) == 3
     missing = compare(export_of(FIRST, then), Choice()).missing_there
     assert [group.entry_price for group in missing] == [60]
+
+
+#: In New York: clocks went back from 2:00 to 1:00 while it was open, half an hour long.
+THAT_NIGHT = Listed(
+    2, "long", Decimal(1), datetime.fromisoformat("2025-11-02 01:45"), Decimal(100),
+    datetime.fromisoformat("2025-11-02 01:15"), Decimal(110), Decimal(10),
+)  # fmt: skip
+
+
+def test_a_trade_across_the_autumns_change_of_clocks(post: Poster) -> None:
+    post(price="100", time="2025-11-02T05:45:00Z")
+    post(action="sell", price="110", time="2025-11-02T06:15:00Z")
+    new_york = Choice("Alpha", "BINANCE:BTCUSDT", "America/New_York")
+    comparison = compare(export_of(THAT_NIGHT), new_york)
+    assert comparison.is_clean and len(comparison.matched) == 1
+    with pytest.raises(NotComparable, match="exit of trade 2 comes before its entry, and in UTC"):
+        compare(export_of(THAT_NIGHT), Choice("Alpha", "BINANCE:BTCUSDT", "UTC"))
+
+
+def test_a_missing_trade_across_the_autumns_change_of_clocks(first: Poster) -> None:
+    new_york = Choice("Alpha", "BINANCE:BTCUSDT", "America/New_York")
+    batch = import_missing(export_of(THAT_NIGHT), new_york, None)[1]
+    assert batch is not None
+    trade = batch.trades.get()
+    assert (trade.entry_time, trade.exit_time) == (
+        datetime(2025, 11, 2, 5, 45, tzinfo=UTC),
+        datetime(2025, 11, 2, 6, 15, tzinfo=UTC),
+    )
+    assert compare(export_of(THAT_NIGHT), new_york).is_clean
 
 
 def test_corrections_count(first: Poster) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError
 
+from positions.models import Lot
 from tests.alerts import Poster
 from tests.commands import in_process, run
 from tests.trades.demo_list import demo_list
@@ -96,6 +99,7 @@ def test_json(folder: Path, post: Poster) -> None:
         "entries": [],
         "refusals": [],
     }
+    assert (missing["importable"], missing["left_out"], missing["entered_here"]) == (True, "", [])
     (pair,) = found["matched"]
     assert pair["tradingview"]["trades"] == [1]
     assert pair["here"]["trades"] == [Trade.objects.get().pk]
@@ -143,6 +147,21 @@ def test_import_leaves_what_it_cannot_mend(folder: Path, post: Poster) -> None:
     post_trade(post, listed(9, "12:00", "12:30"))
     status, found = told("--tradingview", str(folder / "two.csv"), *BOOK, "--import")
     assert (status, found["import"]) == (1, ImportBatch.objects.get().pk)
+
+
+def test_import_leaves_what_was_entered_here(folder: Path, post: Poster) -> None:
+    post_entry(post, SECOND, quantity="2")
+    parts = [SECOND, replace(SECOND, number=3, exit_price=Decimal(111))]
+    (folder / "parts.csv").write_bytes(as_csv(rows([FIRST, *parts], Form())))
+    status, text = command("--tradingview", str(folder / "parts.csv"), *BOOK, "--import")
+    lot = Lot.objects.latest("id").pk
+    assert status == 1
+    assert "Not to be imported: what" in text and f"  lot {lot}\n" in text
+    assert text.endswith("Nothing to import.\n1 trade not imported: entered here already.\n")
+    status, found = told("--tradingview", str(folder / "parts.csv"), *BOOK)
+    (missing,) = found["missing_here"]
+    assert (missing["importable"], missing["left_out"]) == (False, "entered here already")
+    assert [group["lots"] for group in missing["entered_here"]] == [[lot]]
 
 
 def test_the_demo(tmp_path: Path, post: Poster) -> None:

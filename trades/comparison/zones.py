@@ -177,10 +177,32 @@ def instant(
     An hour that clocks went through twice is the first one, unless only in the second
     one something happened here; `known` are the times at which it did, in order.
     """
-    first, second = (local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    first, second = _folds(local, zone)
     if first < second and not _has_near(known, first, tolerance):
         return second if _has_near(known, second, tolerance) else first
     return first
+
+
+def instants(
+    entered: datetime, left: datetime, zone: tzinfo, known: Sequence[datetime], tolerance: timedelta
+) -> tuple[datetime, datetime]:
+    """A trade's entry and exit in UTC, each as `instant` has it.
+
+    But where the exit came before the entry so, it is in the later of the two hours, and if
+    need be the entry in the earlier one; where that does not help, it does come before.
+    """
+    entry, leaving = (instant(local, zone, known, tolerance) for local in (entered, left))
+    if leaving < entry:
+        leaving = max(_folds(left, zone))
+    if leaving < entry:
+        entry = min(_folds(entered, zone))
+    return entry, leaving
+
+
+def _folds(local: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
+    """Both times in UTC that a chart's time may be; mostly they are the same."""
+    first, second = (local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    return first, second
 
 
 def _has_near(known: Sequence[datetime], time: datetime, tolerance: timedelta) -> bool:

@@ -20,7 +20,8 @@ class ExportedTrade:
     entry_time: datetime
     #: In quote currency for one unit, above 0; so is the exit's.
     entry_price: Decimal
-    #: None, as is the price, while the trade is open.
+    #: None, as is the price, while the trade is open. Up to an hour before the entry's, if
+    #: clocks went back between them.
     exit_time: datetime | None
     exit_price: Decimal | None
     #: Net, in quote currency; None where the file tells none.

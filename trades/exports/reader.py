@@ -16,7 +16,14 @@ from trades.direction import Direction
 from trades.exports.exported import Export, ExportedTrade
 from trades.exports.numbers import decimal_mark, read_number
 from trades.exports.tables import MOST_BYTES, Table, table_in
-from trades.exports.times import Order, may_be_either, order_among, read_time, tells_half_of_day
+from trades.exports.times import (
+    Order,
+    may_be_either,
+    may_follow,
+    order_among,
+    read_time,
+    tells_half_of_day,
+)
 from trades.exports.unreadable import CellUnreadable, ExportFault, ExportUnreadable, shown
 from trades.exports.vocabulary import Column, kind_of_row, means_open
 
@@ -152,7 +159,7 @@ class _Reading:
 
         def follows(order: Order) -> bool:
             return all(
-                time is None or read_time(entry, order) <= read_time(time, order)
+                time is None or may_follow(read_time(entry, order), read_time(time, order))
                 for entry, time in zip(entered, left, strict=True)
             )
 
@@ -192,7 +199,7 @@ class _Reading:
                 self._positive(closed, Column.PRICE),
             )
             self._note_time(exit_time)
-            if exit_time is not None and entry_time is not None and exit_time < entry_time:
+            if exit_time and entry_time and not may_follow(entry_time, exit_time):
                 self._fault(closed.row, Column.TIME, "the exit comes before its entry")
             if not _is_blank(closed.cells[Column.QUANTITY]):
                 left = self._positive(closed, Column.QUANTITY)

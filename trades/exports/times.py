@@ -23,6 +23,9 @@ class Order(Enum):
     MONTH_FIRST = "month first"
 
 
+#: How far clocks go back in autumn, at most.
+_CLOCKS_GO_BACK: Final = timedelta(hours=1)
+
 #: Characters a time may take.
 _LONGEST: Final = 60
 
@@ -62,6 +65,11 @@ def read_time(value: object, order: Order) -> datetime:
             except ValueError:
                 pass
     raise CellUnreadable(f"{shown(value)} is no date; such as 2025-03-04 14:30")
+
+
+def may_follow(entered: datetime, left: datetime) -> bool:
+    """Whether a trade may have been left then: clocks may have gone back while it was open."""
+    return entered - left < _CLOCKS_GO_BACK
 
 
 def may_be_either(value: object) -> bool:

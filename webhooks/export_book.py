@@ -1,0 +1,62 @@
+"""A book's trades and lots in the form in which an export's are compared with them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from positions.models import Lot, LotStatus
+from trades.comparison.groups import TradeGroup, taken_together
+from trades.direction import Direction
+from trades.models import Correction, Strategy, Trade
+
+
+def our_groups(strategy: Strategy, symbol: str) -> list[TradeGroup]:
+    """A book's trades, as corrections left them, and its open lots; oldest first."""
+    corrected = {
+        correction.trade_id: correction
+        for correction in Correction.objects.filter(
+            trade__strategy=strategy, trade__symbol=symbol, stands=True
+        )
+    }
+    groups = []
+    for trade in Trade.objects.filter(strategy=strategy, symbol=symbol).order_by("id"):
+        counted = corrected.get(trade.pk, trade)
+        if counted.quantity:
+            groups.append(_group(trade, counted))
+    for lot in Lot.objects.filter(strategy=strategy, symbol=symbol, status=LotStatus.OPEN):
+        groups.append(
+            TradeGroup(
+                Direction(lot.direction),
+                lot.entry_time,
+                lot.entry_price,
+                None,
+                None,
+                lot.quantity,
+                lots=(lot.pk,),
+            )
+        )
+    return taken_together(groups)
+
+
+def never_happened(strategy: Strategy, symbol: str) -> list[TradeGroup]:
+    """A book's trades that were corrected to 0, which `our_groups` leaves out."""
+    corrections = Correction.objects.filter(
+        trade__strategy=strategy, trade__symbol=symbol, stands=True, quantity=Decimal(0)
+    )
+    return [
+        _group(correction.trade, correction)
+        for correction in corrections.select_related("trade").order_by("trade_id")
+    ]
+
+
+def _group(trade: Trade, counted: Trade | Correction) -> TradeGroup:
+    return TradeGroup(
+        Direction(trade.direction),
+        trade.entry_time,
+        counted.entry_price,
+        trade.exit_time,
+        counted.exit_price,
+        counted.quantity,
+        counted.pnl,
+        trades=(trade.pk,),
+    )
