@@ -72,7 +72,7 @@ def test_with_the_log_on_a_postgresql_too(log_on_postgresql: Log, receiver: Rece
         server.post(prev_market_position="short")
         receiver.wait_for(2)
     assert [heard.title for heard in receiver.heard] == [
-        "tradelog: alerts refused",
+        "tradelog: alerts refused of Alpha",
         "tradelog: drift of Alpha",
     ]
 
