@@ -96,10 +96,16 @@ def _kind(url: str) -> str | None:
 def _service(url: str) -> NotifyBase | None:
     # Only who sends has to load it.
     from apprise import Apprise, AppriseAsset, NotifyBase
+    from apprise.common import OverflowMode
 
     asset = AppriseAsset(app_id="tradelog", app_desc="tradelog", app_url="")
     try:
         service = Apprise.instantiate(url.rstrip(","), asset=asset)
     except Exception:
         return None  # What it says could hold the URL.
-    return service if isinstance(service, NotifyBase) else None
+    if not isinstance(service, NotifyBase):
+        return None
+    if "overflow=" not in url:
+        # By itself Apprise sends what is too long for a service, which then takes none of it.
+        service.overflow_mode = OverflowMode.SPLIT
+    return service

@@ -19,6 +19,7 @@ from tests.server import ROOT, databases_of_this_run
 from tests.watch.receiving import SECRET, Receiver
 from watch import outbox
 from watch.models import Alarm, Notice
+from watch.receivers import Message, receivers, send
 from watch.watching import Watch
 
 MINUTE = timedelta(minutes=1)
@@ -210,6 +211,16 @@ def test_no_secret_of_a_receiver_is_told(
     assert receiver.refused == 2
     assert "answered 401" in Notice.objects.get().trouble
     assert leaks(SECRET) == []
+
+
+def test_what_is_too_long_for_a_service_comes_in_parts(receiver: Receiver) -> None:
+    """Apprise sends 32 KiB at once to `json://`, and without being told so all the rest as well."""
+    words = [f"{number:05}" for number in range(10_000)]
+    (known,) = receivers()
+    assert send(known, Message("tradelog", " ".join(words))) == ""
+    heard = receiver.taken()
+    assert len(heard) == 2
+    assert " ".join(each.text for each in heard).split() == words
 
 
 def test_a_trouble_of_apprise_itself_tells_no_secret(
