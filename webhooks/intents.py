@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -38,6 +38,9 @@ ACTIONS: Final[Mapping[str, tuple[Intent, Direction | None]]] = MappingProxyType
     }
 )
 
+#: The words that may tell the side of an exit as well.
+_PLAIN: Final = frozenset({"buy", "sell", "long", "short"})
+
 #: The words of `signal_type`.
 SIGNAL_TYPES: Final[Mapping[str, Intent]] = MappingProxyType(
     {
@@ -50,6 +53,26 @@ SIGNAL_TYPES: Final[Mapping[str, Intent]] = MappingProxyType(
 
 #: The words of `market_position`.
 SIDES: Final = (_LONG.value, _SHORT.value, "flat")
+
+
+def in_one_word(spoken: str, others: Iterable[str]) -> str:
+    """The word of ACTIONS for what an alert tells by several names of `action`.
+
+    `spoken` counts most. The others count for what it leaves open: the side of an entry or an
+    exit, and whether a plain buy, sell, long or short leaves a position.
+    """
+    meant, named = ACTIONS[spoken]
+    for other in others:
+        means, side = ACTIONS[other]
+        if named is None:
+            if side and meant is Intent.ENTRY and means is not Intent.EXIT:
+                return f"open_{side}"
+            # To close by buying may be meant of either side.
+            if side and meant is Intent.EXIT and means is not Intent.ORDER:
+                return f"close_{side}"
+        elif spoken in _PLAIN and means is Intent.EXIT:
+            return f"close_{side or (named.opposite if meant is Intent.ORDER else named)}"
+    return spoken
 
 
 def what_it_does(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,7 @@ from positions.netting import Intent
 from trades.direction import Direction
 from webhooks import values
 from webhooks.fields import FIELDS, meaning_of
-from webhooks.intents import ACTIONS, SIDES, SIGNAL_TYPES, what_it_does
+from webhooks.intents import ACTIONS, SIDES, SIGNAL_TYPES, in_one_word, what_it_does
 from webhooks.signal import PositionView, Signal, book_name
 from webhooks.telling import Told, unfilled
 from webhooks.values import NoNumber, Unreadable, is_blank, shown
@@ -147,7 +148,7 @@ def parse(body: bytes, given_key: str = "") -> Signal:
         symbol=symbol,
         intent=intent,
         direction=direction,
-        quantity=told.read("quantity", values.positive),
+        quantity=_quantity(told, intent),
         # Where this stands in for a price, there is a fault, and no signal.
         price=price or Decimal(0),
         time=bar_time or sent_at,
@@ -230,8 +231,8 @@ def _symbol(told: Told) -> str:
 def _intent(told: Told, side: str | None) -> tuple[Intent, Direction | None]:
     signal_type = told.read("signal_type", _SIGNAL_TYPE)
     action = told.read("action", _ACTION)
-    if action and ACTIONS[action] == (Intent.ENTRY, None):
-        action = _with_side(action, told)
+    if action:
+        action = in_one_word(action, _others(told, signal_type))
     # Where one of them cannot be read, what the others lack cannot be told.
     if told.faults.keys().isdisjoint(("signal_type", "action", "market_position")):
         try:
@@ -241,14 +242,21 @@ def _intent(told: Told, side: str | None) -> tuple[Intent, Direction | None]:
     return Intent.ORDER, None
 
 
-def _with_side(action: str, told: Told) -> str:
-    """`action` with the side another of its names tells: {"action": "entry", "side": "short"}."""
+def _quantity(told: Told, intent: Intent) -> Decimal | None:
+    if intent is Intent.FLATTEN:
+        # All is closed anyway, and who sends {{strategy.market_position_size}} sends 0 here.
+        return told.read("quantity", values.not_negative) or None
+    return told.read("quantity", values.positive)
+
+
+def _others(told: Told, signal_type: str | None) -> Iterator[str]:
+    """The words of `action` by all its names; of what enters, none that exits."""
+    enters = signal_type is not None and SIGNAL_TYPES[signal_type] is Intent.ENTRY
     for value in told.each("action"):
         with suppress(Unreadable):
-            meant, named = ACTIONS[_ACTION(value)]
-            if named and meant is not Intent.EXIT:
-                return f"open_{named}"
-    return action
+            word = _ACTION(value)
+            if not (enters and ACTIONS[word][0] is Intent.EXIT):
+                yield word
 
 
 def _position(told: Told, field: str, signed: str = "") -> tuple[str | None, Decimal | None]:

@@ -144,7 +144,15 @@ def not_negative(value: object) -> Decimal:
 
 
 def level(value: object) -> Decimal | None:
-    """A stop or a target; charts that have none plot 0."""
+    """A stop or a target as a price; None where it is none, or is told otherwise.
+
+    Charts that have none plot 0, and some bots take an object or a percentage. It moves nothing
+    here, so no order is refused for that.
+    """
+    if isinstance(value, dict):
+        return None
+    if isinstance(value, str) and value.rstrip(_WHITESPACE).endswith("%"):
+        return None
     return not_negative(value) or None
 
 

@@ -203,9 +203,10 @@ def test_decimal_comma_is_told_what_to_send() -> None:
 
 @pytest.mark.parametrize("field", ["stop_loss", "take_profit"])
 def test_levels(field: str) -> None:
-    assert getattr(read(**{field: "0.0"}), field) is None
+    for none in ("0.0", {"type": "stop", "percent": 5}, "2%", " 2.5 % "):
+        assert getattr(read(**{field: none}), field) is None
     assert getattr(read(**{field: "1.5"}), field) == Decimal("1.5")
-    for wrong in (-1, "NaN", "{{plot_0}}", False):
+    for wrong in (-1, "NaN", "{{plot_0}}", "{{plot_0}}%", False, [5]):
         fault_of(field, **{field: wrong})
 
 

@@ -57,6 +57,22 @@ WORDS: list[tuple[dict[str, Any], Intent, Direction | None]] = [
     ({"action": "entry", "side": "short", "signal_type": "entry"}, ENTRY, SHORT),
     ({"action": "entry", "side": "short", "market_position": "long"}, ENTRY, SHORT),
     ({"action": "buy", "side": "short"}, ORDER, LONG),
+    # An exit, and the side it leaves, by whichever of action's names.
+    *(
+        ({"action": word, name: exit_word}, EXIT, side)
+        for word, side in (("buy", SHORT), ("sell", LONG), ("long", LONG), ("short", SHORT))
+        for name in ("side", "order_action", "signal")
+        for exit_word in ("exit", "close", "flat")
+    ),
+    ({"side": "long", "signal": "exit"}, EXIT, LONG),
+    ({"action": "buy", "signal": "exit_long"}, EXIT, LONG),
+    ({"action": "close", "side": "long"}, EXIT, LONG),
+    ({"action": "exit", "signal": "Short"}, EXIT, SHORT),
+    ({"action": "exit", "signal": "exit_short"}, EXIT, SHORT),
+    ({"action": "close", "side": "buy"}, EXIT, None),
+    ({"action": "open_long", "signal": "close"}, ENTRY, LONG),
+    ({"action": "buy", "signal": "exit", "signal_type": "entry"}, ENTRY, LONG),
+    ({"action": "sell", "signal": "exit", "market_position": "flat"}, FLATTEN, None),
     ({"action": "long", "market_position": "short"}, ENTRY, LONG),
     ({"action": "buy", "market_position": "short"}, ORDER, LONG),
     # TradingView is flat: everything is closed, whatever the word says.
@@ -184,3 +200,12 @@ def test_view_before() -> None:
 )
 def test_views_refused(field: str, fields: dict[str, Any]) -> None:
     assert fault_names(action="buy", **fields) == [field]
+
+
+def test_flat_closes_all_whatever_the_quantity_is() -> None:
+    flat: dict[str, Any] = {"action": "sell", "market_position": "flat"}
+    assert read(**flat, quantity="0").quantity is None
+    assert read(**flat, quantity="2").quantity == 2
+    assert fault_names(**flat, quantity="-1") == ["quantity"]
+    assert fault_names(action="sell", quantity="0") == ["quantity"]
+    assert fault_names(**flat, signal_type="entry", quantity="0") == ["quantity"]
