@@ -74,8 +74,8 @@ def test_sharpe_by_hand() -> None:
 
 
 def test_sharpe_of_days_with_all_digits_there_are() -> None:
-    """The largest price of a quantity, and the smallest of the least one, on one day."""
-    first, second = Decimal(10) ** 36, Decimal("1e-36") / 4
+    """Of CL1! the largest quantity at the largest price, of MYM1! the least at the least."""
+    first, second = Decimal(10) ** 39, Decimal("5e-37")
     days = {
         START.date(): tally([first, second]),
         START.date() + timedelta(days=1): tally([-second]),
