@@ -157,8 +157,9 @@ def test_idempotency_key_by_header_and_field(post: Poster) -> None:
 def test_a_test_does_not_use_up_its_key(post: Poster) -> None:
     tested = post(idempotency_key="k1", is_test=True)
     assert post(idempotency_key="k1", is_test=True)["webhook_log_id"] == tested["webhook_log_id"]
-    assert post(idempotency_key="k1")["action"] == "opened"
+    assert post(idempotency_key="k1")["status"] == "processed"
     assert post(idempotency_key="k1")["status"] == "duplicate"
+    assert Lot.objects.count() == 1
 
 
 def test_get_is_answered_in_json(post: Poster) -> None:
