@@ -15,8 +15,9 @@ import pytest
 from django.utils import timezone
 
 from positions.models import Lot
-from tests.installation import Elsewhere, done, manage
-from tests.server import NOWHERE, Server, databases_of_this_run
+from tests.commands import in_process
+from tests.installation import Elsewhere, done
+from tests.server import NOWHERE, Server
 from trades.models import Trade
 from webhooks.models import WebhookLog
 
@@ -87,7 +88,7 @@ def test_an_exit_and_its_entry_find_each_other_across_hosts(
     # As if all that had been a while ago.
     WebhookLog.objects.update(processed_at=timezone.now() - timedelta(seconds=30))
     for name in ("one", "two"):
-        done(manage("reconcile_positions", **{**databases_of_this_run(), **_own(tmp_path / name)}))
+        done(in_process("reconcile_positions", **_own(tmp_path / name)))
 
 
 @pytest.mark.parametrize("setting", ["TRADELOG_DATA", "WAL_DATABASE_URL"])
@@ -103,10 +104,9 @@ def test_the_log_of_a_lost_host_is_replayed_by_another_one(
         "TRADELOG_DATA": {"TRADELOG_DATA": str(lost), "WAL_DATABASE_URL": ""},
         "WAL_DATABASE_URL": {"WAL_DATABASE_URL": f"sqlite:///{lost / 'wal.sqlite3'}"},
     }[setting]
-    environment = {**databases_of_this_run(), **named}
-    assert done(manage("replay_wal", **environment)) == "2 entries replayed, 0 need attention.\n"
+    assert done(in_process("replay_wal", **named)) == "2 entries replayed, 0 need attention.\n"
     assert sorted(Lot.objects.values_list("symbol", flat=True)) == ["BINANCE:BTCUSDT", "OTHER"]
-    done(manage("reconcile_positions", **environment))
+    done(in_process("reconcile_positions", **named))
     # The one that was lost comes back, and has nothing left to do.
     with Server(**_own(lost)) as server:
         assert server.post().code == "DUPLICATE"
@@ -119,10 +119,9 @@ def test_a_replay_tells_of_exits_that_still_wait(databases: None, tmp_path: Path
     with Server(**_own(lost), DATABASE_URL=NOWHERE) as server:
         assert server.post(action="exit", quantity=None).http == 202
         server.kill()
-    environment = {**databases_of_this_run(), **_own(lost)}
-    told = done(manage("replay_wal", **environment))
+    told = done(in_process("replay_wal", **_own(lost)))
     assert "1 exit waits for its entry" in told
-    ended = manage("replay_wal", **{**environment, "PARK_SECONDS": "0"})
+    ended = in_process("replay_wal", **_own(lost), PARK_SECONDS="0")
     assert (ended.returncode, "NO_OPEN_POSITION" in ended.stdout) == (1, True)
     assert "waits" not in ended.stdout
 
@@ -130,18 +129,18 @@ def test_a_replay_tells_of_exits_that_still_wait(databases: None, tmp_path: Path
 def test_each_host_prunes_its_log_before_one_prunes_the_alerts(
     hosts: list[Server], tmp_path: Path
 ) -> None:
-    one, two = [{**databases_of_this_run(), **_own(tmp_path / name)} for name in ("one", "two")]
+    one, two = [_own(tmp_path / name) for name in ("one", "two")]
     assert {host.post(action="nonsense").http for host in hosts} == {400}
     WebhookLog.objects.update(received_at=timezone.now() - timedelta(days=100))
     for name in ("one", "two"):
         with closing(sqlite3.connect(tmp_path / name / "wal.sqlite3")) as log, log:
             log.execute("UPDATE webhook_wal SET received_at = datetime('now', '-100 days')")
     for host in (one, two):
-        told = done(manage("prune", "--log-only", **host))
+        told = done(in_process("prune", "--log-only", **host))
         assert "1 log entry, 0 rejected alerts" in told
-        done(manage("reconcile_positions", **host))
-    assert "0 log entries, 2 rejected alerts" in done(manage("prune", **one))
-    done(manage("reconcile_positions", **two))
+        done(in_process("reconcile_positions", **host))
+    assert "0 log entries, 2 rejected alerts" in done(in_process("prune", **one))
+    done(in_process("reconcile_positions", **two))
 
 
 def test_an_exit_given_up_before_its_entry_was_replayed_can_be_tried_again(
@@ -157,13 +156,11 @@ def test_an_exit_given_up_before_its_entry_was_replayed_can_be_tried_again(
         while WebhookLog.objects.get().status != "failed":
             assert time.monotonic() < deadline, one.output
             time.sleep(0.05)
-        lost, survivor = [
-            {**databases_of_this_run(), **_own(tmp_path / name)} for name in ("lost", "one")
-        ]
-        done(manage("replay_wal", **lost))
+        lost, survivor = [_own(tmp_path / name) for name in ("lost", "one")]
+        done(in_process("replay_wal", **lost))
         assert Lot.objects.get().status == "open"
-        done(manage("replay_wal", "--failed", **survivor))
+        done(in_process("replay_wal", "--failed", **survivor))
     assert Lot.objects.get().status == "closed"
     for host in (lost, survivor):
-        done(manage("reconcile_positions", **host))
-        done(manage("audit_trades", "--verify-chain", **host))
+        done(in_process("reconcile_positions", **host))
+        done(in_process("audit_trades", "--verify-chain", **host))

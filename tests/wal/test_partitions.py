@@ -16,6 +16,7 @@ import pytest
 
 from positions.models import Lot
 from tests.alerts import Answer
+from tests.commands import in_process
 from tests.installation import Elsewhere, done, manage
 from tests.server import NOWHERE, ROOT, Server, databases_of_this_run
 from trades.models import Trade
@@ -199,7 +200,7 @@ def test_only_a_log_on_postgresql_and_only_once(log: Log, served: Server) -> Non
     done(log.manage("partition_log"))
     again = log.manage("partition_log")
     assert (again.returncode, "already" in again.stderr) == (2, True)
-    in_a_file = manage("partition_log", **databases_of_this_run())
+    in_a_file = in_process("partition_log")
     assert (in_a_file.returncode, "WAL_DATABASE_URL" in in_a_file.stderr) == (2, True)
 
 
