@@ -40,5 +40,6 @@ def _following(request: HttpRequest) -> str:
     is_ours = url_has_allowed_host_and_scheme(
         told, {request.get_host()}, require_https=request.is_secure()
     )
-    start = "overview" if may_open(request.user, "overview") else "admin:index"
-    return told if is_ours else reverse(start)
+    if is_ours:
+        return told
+    return reverse("overview" if may_open(request.user, "overview") else "admin:index")

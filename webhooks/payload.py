@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from itertools import islice
 from typing import Any, Final
 
 from faults import InvalidJSON, InvalidPayload
@@ -250,9 +251,10 @@ def _quantity(told: Told, intent: Intent) -> Decimal | None:
 
 
 def _others(told: Told, signal_type: str | None) -> Iterator[str]:
-    """The words of `action` by all its names; of what enters, none that exits."""
+    """The words of `action` by its names but the first; of what enters, none that exits."""
     enters = signal_type is not None and SIGNAL_TYPES[signal_type] is Intent.ENTRY
-    for value in told.each("action"):
+    # Mostly there is one name, and its word has been read.
+    for value in islice(told.each("action"), 1, None):
         with suppress(Unreadable):
             word = _ACTION(value)
             if not (enters and ACTIONS[word][0] is Intent.EXIT):
