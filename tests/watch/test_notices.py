@@ -213,7 +213,9 @@ def test_no_secret_of_a_receiver_is_told(
     assert leaks(SECRET) == []
 
 
-def test_what_is_too_long_for_a_service_comes_in_parts(receiver: Receiver) -> None:
+def test_what_is_too_long_for_a_service_comes_in_parts(
+    receiver: Receiver, settings: Settings
+) -> None:
     """Apprise sends 32 KiB at once to `json://`, and without being told so all the rest as well."""
     words = [f"{number:05}" for number in range(10_000)]
     (known,) = receivers()
@@ -221,6 +223,11 @@ def test_what_is_too_long_for_a_service_comes_in_parts(receiver: Receiver) -> No
     heard = receiver.taken()
     assert len(heard) == 2
     assert " ".join(each.text for each in heard).split() == words
+    # Or as its URL says.
+    settings.ALERT_URLS = f"{receiver.url}?overflow=truncate"
+    (known,) = receivers()
+    assert send(known, Message("tradelog", " ".join(words))) == ""
+    assert len(receiver.taken()) == 1
 
 
 def test_a_trouble_of_apprise_itself_tells_no_secret(
