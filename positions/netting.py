@@ -65,7 +65,8 @@ class Order:
     quantity: Decimal | None
     #: For an ENTRY against an open position: whether its quantity holds what it
     #: closes too, as TradingView's `strategy.order.contracts` does on a reversal.
-    #: Otherwise the quantity is what it opens.
+    #: Otherwise, and where it is no more than what is open, the quantity is what it
+    #: opens: an entry always opens something.
     counts_closed: bool = False
 
 
@@ -133,7 +134,8 @@ def net(order: Order, lots: Sequence[OpenLot]) -> Netting:
             if order.direction is None or order.quantity is None:
                 raise ValueError("An order that may open a lot has a direction and a quantity.")
             opposite = size if held is order.direction.opposite else Decimal(0)
-            if order.intent is Intent.ENTRY and not order.counts_closed:
+            counts_closed = order.counts_closed and order.quantity > opposite
+            if order.intent is Intent.ENTRY and not counts_closed:
                 to_close, to_open = opposite, order.quantity
             else:
                 to_close = min(order.quantity, opposite)

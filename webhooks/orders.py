@@ -15,12 +15,15 @@ from webhooks.signal import Signal
 
 def order_of(signal: Signal, strategy: Strategy) -> Order:
     """The order of a signal: its own quantity, or the default the Contract gives it."""
-    quantity = signal.quantity
-    if signal.intent is Intent.FLATTEN:
+    intent, quantity = signal.intent, signal.quantity
+    if intent is Intent.FLATTEN:
         quantity = None
-    elif signal.intent is not Intent.EXIT and quantity is None:
+    elif intent is not Intent.EXIT and quantity is None:
         quantity = strategy.default_quantity
-    return Order(signal.intent, signal.direction, quantity, _counts_closed(signal))
+    elif intent is Intent.ENTRY and _ends_elsewhere(signal):
+        # Whatever it is called, it bought or sold a part of what it met.
+        intent = Intent.ORDER
+    return Order(intent, signal.direction, quantity, _counts_closed(signal))
 
 
 def fill_of(log: WebhookLog, signal: Signal, strategy: Strategy) -> Fill:
@@ -38,17 +41,25 @@ def fill_of(log: WebhookLog, signal: Signal, strategy: Strategy) -> Fill:
     )
 
 
+def _ends_elsewhere(signal: Signal) -> bool:
+    """Whether TradingView is flat or on the other side after this entry."""
+    return signal.view_after is not None and signal.view_after.direction != signal.direction
+
+
 def _counts_closed(signal: Signal) -> bool:
     """Whether an entry's quantity holds what it closes on the other side as well.
 
-    `{{strategy.order.contracts}}` of a reversal does: 8 contracts turn short 5
-    into long 3. The message shows it by a position before that is opposite,
-    unless the position after is the quantity itself. The default quantity, where it tells
-    none, is what is opened.
+    `{{strategy.order.contracts}}` of a reversal does: 8 contracts turn short 5 into long 3.
+    The position after it, where less than the quantity, shows so. Where its size is not
+    told, the quantity must be more than what is open (`Order.counts_closed`). TradingView
+    closed nothing if it was not on the other side before. A message that tells neither
+    position, or no quantity, speaks of what is opened.
     """
     before, after = signal.view_before, signal.view_after
     if signal.quantity is None or signal.direction is None:
         return False
-    if before is None or before.direction != signal.direction.opposite:
+    if before is not None and before.direction != signal.direction.opposite:
         return False
-    return after is None or after.size is None or after.size != signal.quantity
+    if after is None:
+        return before is not None
+    return after.size is None or after.size < signal.quantity

@@ -41,7 +41,8 @@ def closed(netting: Netting) -> list[tuple[int, Decimal]]:
         (("3",), order(Intent.ORDER, SHORT, "3"), Effect.CLOSED, "0"),
         (("3",), order(Intent.ORDER, SHORT, "5"), Effect.REVERSED, "-2"),
         (("-3",), order(Intent.ENTRY, LONG, "2"), Effect.REVERSED, "2"),
-        (("-3",), order(Intent.ENTRY, LONG, "2", counts_closed=True), Effect.REDUCED, "-1"),
+        (("-3",), order(Intent.ENTRY, LONG, "4", counts_closed=True), Effect.REVERSED, "1"),
+        (("-3",), order(Intent.ENTRY, LONG, "3", counts_closed=True), Effect.REVERSED, "3"),
         (("-3",), order(Intent.EXIT, None, "2"), Effect.REDUCED, "-1"),
         (("-3",), order(Intent.EXIT, SHORT, "9"), Effect.CLOSED, "0"),
         (("-3", "-1"), order(Intent.FLATTEN, None, None), Effect.CLOSED, "0"),
@@ -117,6 +118,11 @@ def test_laws(orders: list[Order]) -> None:
         if asked.intent is Intent.ORDER:
             assert asked.direction and asked.quantity
             assert after - before == Fraction(asked.quantity) * asked.direction.sign
+        if asked.intent is Intent.ENTRY:
+            # Whatever its quantity counts, an entry opens something on its side.
+            assert asked.direction and asked.quantity and netting.opening
+            assert 0 < netting.opening.quantity <= asked.quantity
+            assert after * asked.direction.sign > 0
         if asked.intent in (Intent.EXIT, Intent.FLATTEN):
             assert abs(Fraction(after)) < abs(Fraction(before))
             assert not after or (before > 0) is (after > 0)

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from pytest_django import Settings
 
 from positions.models import Lot
 from tests.alerts import Poster
@@ -139,6 +138,43 @@ def test_explicit_entry_whose_quantity_is_what_it_opens_counts_nothing_closed(or
     assert not WebhookLog.objects.filter(drift=True).exists()
 
 
+@pytest.mark.parametrize(
+    ("held", "quantity", "told", "opened"),
+    [
+        # Less is held after it than was ordered: the rest closed what was there.
+        ("1", "2", {"position_size": "1"}, "1"),
+        ("1", "2", {"market_position": "long", "market_position_size": "2"}, "2"),
+        # Only the side is told: more than what was there holds it too, and no less can.
+        ("1", "2", {"market_position": "long"}, "1"),
+        ("2", "2", {"market_position": "long"}, "2"),
+        ("1", "1", {"market_position": "long", "prev_market_position": "short"}, "1"),
+        # TradingView met nothing: an alert was missed, and all of it was opened.
+        ("1", "2", {"market_position": "long", "prev_market_position": "flat"}, "2"),
+    ],
+)
+def test_explicit_entry_whose_position_before_is_not_told_in_full(
+    order: Book, held: str, quantity: str, told: dict[str, Any], opened: str
+) -> None:
+    order("sell", held, "100")
+    assert order("long", quantity, "110", **told) == "reversed"
+    assert book() == [("long", D(opened), D("110"))]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"market_position": "short", "market_position_size": "2"},
+        {"signal_type": "entry", "market_position": "flat"},
+    ],
+)
+def test_explicit_entry_that_does_not_end_on_its_side_closes_its_quantity(
+    order: Book, told: dict[str, Any]
+) -> None:
+    order("sell", "3", "100")
+    assert order("long", "1", "110", **told) == "reduced"
+    assert book() == [("short", D("2"), D("100"))]
+
+
 def test_explicit_entry_without_a_quantity_opens_the_default_one(order: Book) -> None:
     order("sell", "5", "100")
     assert order("long", None, "110", prev_market_position="short") == "reversed"
@@ -241,54 +277,3 @@ def test_no_drift_where_views_agree(post: Poster) -> None:
     )
     assert "drift" not in answer.body
     assert not WebhookLog.objects.get().drift
-
-
-def test_untimed_alerts_are_one_within_duplicate_seconds(post: Poster, settings: Settings) -> None:
-    settings.DUPLICATE_SECONDS = 60
-    first = post(time=None)
-    assert post(time=None)["webhook_log_id"] == first["webhook_log_id"]
-    WebhookLog.objects.update(received_at=datetime.now(UTC) - timedelta(seconds=61))
-    assert post(time=None)["status"] == "processed"
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"price": "101"}, {"quantity": "2"}, {"action": "sell"}, {"order_id": "b"},
-        {"time": "2026-01-05T14:31:00Z"}, {"timenow": "2026-01-05T14:30:09Z"},
-        {"prev_market_position_size": "1"}, {"market_position_size": "2"},
-        {"strategy": "Beta"}, {"symbol": "ETH"},
-    ],
-)  # fmt: skip
-def test_another_order_is_no_duplicate(post: Poster, changed: dict[str, Any]) -> None:
-    common: dict[str, Any] = {
-        "prev_market_position": "long",
-        "prev_market_position_size": "0.5",
-        "market_position": "long",
-        "market_position_size": "1",
-    }
-    post(**common)
-    assert post(**(common | changed))["status"] == "processed"
-
-
-def test_an_exit_is_no_duplicate_of_the_entry_it_follows(post: Poster) -> None:
-    """Both speak of the long side, and of the same quantity, price and time."""
-    post()
-    assert post(action="exit_long")["action"] == "closed"
-
-
-@pytest.mark.parametrize(
-    "same",
-    [
-        {"quantity": 1.0},
-        {"price": "100.00"},
-        {"time": 1767623400000},
-        {"comment": "x"},
-        {"action": "BUY"},
-    ],
-)
-def test_the_same_order_spelled_otherwise_is_a_duplicate(
-    post: Poster, same: dict[str, Any]
-) -> None:
-    post()
-    assert post(**same)["status"] == "duplicate"
