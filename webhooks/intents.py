@@ -78,7 +78,7 @@ def in_one_word(spoken: str, others: Iterable[str]) -> str:
 def what_it_does(
     signal_type: str | None, action: str | None, side: str | None
 ) -> tuple[Intent, Direction | None]:
-    """The intent, and its direction as `Signal.direction` has it.
+    """The intent, and the side that is entered, or that is closed where the words tell it.
 
     Words of SIGNAL_TYPES, ACTIONS and SIDES; the Contract's order decides between
     them. Raises Unreadable where `action` leaves open what to do.
@@ -88,7 +88,7 @@ def what_it_does(
     if typed is Intent.ENTRY:
         return Intent.ENTRY, _side_entered(meant, named, side)
     if side == "flat":
-        return Intent.FLATTEN, None
+        return Intent.FLATTEN, _side_closed(meant, named)
     if typed is Intent.EXIT:
         return Intent.EXIT, _side_closed(meant, named)
     if meant is None:

@@ -42,7 +42,7 @@ def _may_belong(leaving: Signal, entering: Signal) -> bool:
     Only times the alerts tell count: the order of arrival is just what went
     wrong. Within one bar the sending time decides, where both tell it.
     """
-    left = leaving.view_before.direction if leaving.view_before else None
+    left = leaving.view_before.direction if leaving.view_before else leaving.leaves
     if left is not None and left != entering.direction:
         return False
     if leaving.time is None or entering.time is None:

@@ -139,7 +139,7 @@ def parse(body: bytes, given_key: str = "") -> Signal:
         told.require("price")
     side, size = _position(told, "market_position", signed="position_size")
     side_before, size_before = _position(told, "prev_market_position")
-    intent, direction = _intent(told, side)
+    intent, meant = _intent(told, side)
     # Where a message tells both, the bar's time is what the list of trades shows.
     bar_time = told.read("time", values.moment, without="timenow")
     sent_at = told.read("time", values.moment, only="timenow")
@@ -148,7 +148,7 @@ def parse(body: bytes, given_key: str = "") -> Signal:
         strategy=told.read("strategy", values.name(100)) or symbol,
         symbol=symbol,
         intent=intent,
-        direction=direction,
+        direction=None if intent is Intent.FLATTEN else meant,
         quantity=_quantity(told, intent),
         # Where this stands in for a price, there is a fault, and no signal.
         price=price or Decimal(0),
@@ -166,6 +166,7 @@ def parse(body: bytes, given_key: str = "") -> Signal:
         take_profit=told.read("take_profit", values.level),
         is_test=told.read("is_test", values.flag) or False,
         given_key=told.read("idempotency_key", values.name(200)) or "",
+        leaves=meant if intent in (Intent.EXIT, Intent.FLATTEN) else None,
         unknown=told.unknown,
     )
     if told.faults:

@@ -31,7 +31,7 @@ class Signal:
     symbol: str
     intent: Intent
     #: The side that is bought or sold into (ENTRY, ORDER), or the side that is
-    #: closed (EXIT); None closes whichever side is open.
+    #: closed (EXIT); None closes whichever side is open, as FLATTEN always does.
     direction: Direction | None
     #: Contracts; None asks for the default (Contract, `quantity`).
     quantity: Decimal | None
@@ -58,6 +58,8 @@ class Signal:
     is_test: bool = False
     #: What the sender gave to tell this alert from the next one; "" if nothing.
     given_key: str = ""
+    #: The side that an EXIT or a FLATTEN leaves, as its words tell it; None where they do not.
+    leaves: Direction | None = None
     #: Fields no part of the Contract names, as they came.
     unknown: Mapping[str, Any] = field(default_factory=dict)
 

@@ -76,17 +76,27 @@ def test_within_a_bar_the_sending_time_decides(post: Poster, second: int, belong
 
 
 @pytest.mark.parametrize("timenow", [None, "2026-01-05T14:30:02Z"])
-def test_an_exit_of_the_other_side_waits_on(post: Poster, timenow: str | None) -> None:
+@pytest.mark.parametrize(
+    "left",
+    [
+        {"action": "sell", "prev_market_position": "long", "prev_market_position_size": "1"},
+        {"action": "sell"},
+        {"action": "close", "side": "long"},
+    ],
+)
+def test_an_exit_of_the_other_side_waits_on(
+    post: Poster, left: dict[str, Any], timenow: str | None
+) -> None:
     """The entry that it left was lost; at the same bar's close the other side is entered."""
-    left: dict[str, Any] = {"prev_market_position": "long", "prev_market_position_size": "1"}
-    post(action="sell", market_position="flat", timenow=timenow, **left)
+    post(market_position="flat", timenow=timenow, **left)
     post(action="sell", market_position="short", prev_market_position="flat", timenow=timenow)
     assert statuses() == [("parked", "NO_OPEN_POSITION"), ("processed", "")]
     assert Lot.objects.get().status == "open"
 
 
-def test_an_exit_of_its_side_belongs_to_an_entry(post: Poster) -> None:
-    post(action="sell", market_position="flat", prev_market_position="long")
+@pytest.mark.parametrize("left", [{"prev_market_position": "long"}, {}])
+def test_an_exit_of_its_side_belongs_to_an_entry(post: Poster, left: dict[str, Any]) -> None:
+    post(action="sell", market_position="flat", **left)
     post(market_position="long", prev_market_position="flat")
     assert Trade.objects.exists()
 
