@@ -13,8 +13,8 @@ from typing import Any
 from django.conf import settings
 
 from faults import InvalidJSON
+from webhooks.decoding import decode
 from webhooks.fields import TOKEN_FIELDS, normalise
-from webhooks.payload import decode
 
 #: What stands where a token stood.
 CUT = "***"

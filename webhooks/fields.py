@@ -29,7 +29,7 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "prev_market_position_size": (),
         "quantity": ("qty", "contracts", "order_contracts", "size", "amount", "order_size"),
         "price": ("order_price", "close", "last"),
-        "time": ("date", "timestamp", "timenow", "bar_time"),
+        "time": ("date", "bar_time", "timestamp", "timenow"),
         "order_id": ("id", "strategy_order_id"),
         "pnl": ("profit", "realized_pnl"),
         "commission": ("fee", "fees"),

@@ -16,10 +16,10 @@ def identity(signal: Signal) -> str:
     """The idempotency key the sender gave, or one derived from what identifies the order.
 
     The order's name alone does not: TradingView repeats it. So it counts together
-    with book, intent, side, quantity, price, both times and TradingView's position
-    before and after, which tells two equal orders of one bar apart. What merely
-    accompanies an order (comment, reported profit, interval, unknown fields) does
-    not count, so the same order by another way in has the same key.
+    with its comment, book, interval, intent, side, quantity, price, both times and
+    TradingView's position before and after, which tell equal orders of one bar apart. What
+    merely accompanies an order (reported profit, commission, unknown fields) does not
+    count, so a relay that adds to the message what it likes does not double the order.
     """
     if signal.given_key:
         # A test must not make a duplicate of the order it was a test for.
@@ -37,6 +37,8 @@ def identity(signal: Signal) -> str:
         signal.view_before and [signal.view_before.direction, signal.view_before.size],
         signal.view_after and [signal.view_after.direction, signal.view_after.size],
         signal.is_test,
+        signal.comment,
+        signal.interval,
     ]
     text = json.dumps(identifying, default=_as_text, separators=(",", ":"))
     return f"order:{hashlib.sha256(text.encode()).hexdigest()}"

@@ -6,122 +6,29 @@ today and when the log is replayed next year.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from faults import InvalidJSON, InvalidPayload
 from positions.netting import Intent
 from trades.direction import Direction
 from webhooks import values
-from webhooks.fields import FIELDS, meaning_of
+from webhooks.decoding import decode
+from webhooks.fields import FIELDS
 from webhooks.intents import ACTIONS, SIDES, SIGNAL_TYPES, in_one_word, what_it_does
 from webhooks.signal import PositionView, Signal, book_name
-from webhooks.telling import Told, unfilled
-from webhooks.values import NoNumber, Unreadable, is_blank, shown
+from webhooks.telling import Told
+from webhooks.values import Unreadable
 
 #: The words of a field, looked up once and not with each alert.
 _SIGNAL_TYPE: Final = values.word(*SIGNAL_TYPES)
 _ACTION: Final = values.word(*ACTIONS)
 _SIDE: Final = values.word(*SIDES)
-
-#: Levels of lists and objects in a message. A fixed number, since where Python's
-#: own limit strikes depends on how deep the caller stands.
-_DEEPEST: Final = 32
-
-
-class _Members(dict[str, Any]):
-    """A JSON object, and which of its names came twice with different values."""
-
-    repeated: frozenset[str] = frozenset()
-
-
-def decode(body: bytes) -> dict[str, Any]:
-    """The body as a JSON object, its numbers Decimal or, where no Decimal can be, NoNumber.
-
-    Of a name that comes twice, the last value that is not blank counts.
-    """
-    try:
-        text = str(body, "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidJSON(f"The message is not UTF-8 (byte {error.start + 1}).") from None
-    if not text.strip():
-        raise InvalidJSON("The message is empty.")
-    try:
-        document = _DECODER.decode(text)
-        too_deep = _is_deeper_than(_DEEPEST, document)
-    except json.JSONDecodeError as error:
-        raise InvalidJSON(
-            f"The message is not JSON (line {error.lineno}, column {error.colno}: {error.msg}).",
-            fields=_unquoted_placeholders(text),
-        ) from None
-    except RecursionError:
-        too_deep = True
-    if too_deep:
-        raise InvalidJSON(f"The message is nested more than {_DEEPEST} levels deep.")
-    if not isinstance(document, dict):
-        raise InvalidJSON(
-            'The message must be a JSON object, such as {"action": "buy", "price": 1.5};'
-            f" it is {shown(document)}."
-        )
-    return document
-
-
-def _members(pairs: list[tuple[str, Any]]) -> _Members:
-    members, repeated = _Members(), set()
-    for name, value in pairs:
-        if not is_blank(members.get(name)):
-            if is_blank(value):
-                continue
-            if members[name] != value:
-                repeated.add(name)
-        members[name] = value
-    members.repeated = frozenset(repeated)
-    return members
-
-
-def _number(text: str) -> Decimal | NoNumber:
-    try:
-        found = Decimal(text)
-    except InvalidOperation:
-        return NoNumber(text)
-    return found if found.is_finite() else NoNumber(text)
-
-
-_DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_members, parse_float=_number, parse_int=_number, parse_constant=NoNumber
-)
-
-
-def _is_deeper_than(limit: int, document: object) -> bool:
-    level = [document]
-    for _ in range(limit + 1):
-        held: list[object] = []
-        for value in level:
-            if isinstance(value, dict):
-                held.extend(value.values())
-            elif isinstance(value, list):
-                held.extend(value)
-        level = held
-    return bool(level)
-
-
-_UNQUOTED_PLACEHOLDER: Final = re.compile(r'"([^"\\]{1,60})"\s{0,9}:\s{0,9}(\{\{[^{}"]{0,60}\}\})')
-
-
-def _unquoted_placeholders(text: str) -> dict[str, str]:
-    # {"price": {{close}}} is no JSON unless TradingView filled it in.
-    found: dict[str, str] = {}
-    for name, placeholder in _UNQUOTED_PLACEHOLDER.findall(text):
-        if (meaning := meaning_of(name)) is not None:
-            found.setdefault(meaning.field, unfilled(placeholder))
-    return found
 
 
 def parse(body: bytes, given_key: str = "") -> Signal:
@@ -137,12 +44,10 @@ def parse(body: bytes, given_key: str = "") -> Signal:
     price = told.read("price", values.positive)
     if price is None:
         told.require("price")
-    side, size = _position(told, "market_position", signed="position_size")
+    side, size = _position(told, "market_position", signed=("position_size",))
     side_before, size_before = _position(told, "prev_market_position")
     intent, meant = _intent(told, side)
-    # Where a message tells both, the bar's time is what the list of trades shows.
-    bar_time = told.read("time", values.moment, without="timenow")
-    sent_at = told.read("time", values.moment, only="timenow")
+    time, sent_at = _times(told)
 
     signal = Signal(
         strategy=told.read("strategy", values.name(100)) or symbol,
@@ -152,8 +57,8 @@ def parse(body: bytes, given_key: str = "") -> Signal:
         quantity=_quantity(told, intent),
         # Where this stands in for a price, there is a fault, and no signal.
         price=price or Decimal(0),
-        time=bar_time or sent_at,
-        sent_at=sent_at if bar_time else None,
+        time=time,
+        sent_at=sent_at,
         order_id=told.read("order_id", values.name(200)) or "",
         view_before=_view(side_before, size_before),
         view_after=_view(side, size),
@@ -211,9 +116,29 @@ def subject_of(body: bytes) -> Subject:
         strategy=symbol if strategy is None else strategy,
         symbol=symbol,
         is_test=told.read("is_test", values.flag) or False,
-        time=told.read("time", values.moment, without="timenow")
-        or told.read("time", values.moment, only="timenow"),
+        time=_times(told)[0],
     )
+
+
+def _times(told: Told) -> tuple[datetime | None, datetime | None]:
+    """The order's time, and when it was sent where a message tells that apart.
+
+    Of both, the bar's time is the order's: it is what the list of trades shows.
+    """
+    sent_at = told.read("time", values.moment, only=("timenow",))
+    time = told.read("time", values.moment, without=("timenow", "timestamp"))
+    if time is None:
+        time = told.read("time", values.moment, only=("timestamp",))
+    elif sent_at is None:
+        # Mostly {{timenow}} by another name; beside the bar's time it may be anything.
+        sent_at = told.read("time", _moment_if_any, only=("timestamp",))
+    return (sent_at, None) if time is None else (time, sent_at)
+
+
+def _moment_if_any(value: object) -> datetime | None:
+    with suppress(Unreadable):
+        return values.moment(value)
+    return None
 
 
 def _symbol(told: Told) -> str:
@@ -262,8 +187,10 @@ def _others(told: Told, signal_type: str | None) -> Iterator[str]:
                 yield word
 
 
-def _position(told: Told, field: str, signed: str = "") -> tuple[str | None, Decimal | None]:
-    """TradingView's side and size at one moment; the alias `signed` tells both at once."""
+def _position(
+    told: Told, field: str, signed: tuple[str, ...] = ()
+) -> tuple[str | None, Decimal | None]:
+    """TradingView's side and size at one moment; the alias in `signed` tells both at once."""
     side = told.read(field, _SIDE)
     size = told.read(f"{field}_size", values.not_negative, without=signed)
     if signed and (side is None or size is None):

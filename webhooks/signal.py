@@ -39,7 +39,7 @@ class Signal:
     price: Decimal
     #: The order's own time in UTC (the bar's, where told); None: time of receipt counts.
     time: datetime | None
-    #: When TradingView sent it (`timenow`), where told apart from the bar's time.
+    #: When TradingView sent it (`timenow`, or `timestamp` beside the bar's time), where told apart.
     sent_at: datetime | None = None
     #: `{{strategy.order.id}}`: an order's name, which repeats.
     order_id: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -117,16 +117,16 @@ class Told:
         field: str,
         convert: Callable[[object], Value],
         *,
-        only: str = "",
-        without: str = "",
+        only: Container[str] = (),
+        without: Container[str] = (),
     ) -> Value | None:
         """What the field says, by the name that counts most; None if it says nothing or a fault.
 
-        `only` and `without` look at one alias alone, or at the others.
+        `only` and `without` look at some of its aliases alone, or at the others.
         """
         for telling in self._tellings[field]:
             alias = telling.meaning.alias
-            if alias == without or only not in ("", alias):
+            if alias in without or (only and alias not in only):
                 continue
             try:
                 return convert(telling.value)

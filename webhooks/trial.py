@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from faults import Fault, Status
 from webhooks.credentials import Token, cut_tokens
+from webhooks.decoding import decode
 from webhooks.frontdoor import Delivery
-from webhooks.payload import decode, parse
+from webhooks.payload import parse
 from webhooks.pipeline import receive
 
 

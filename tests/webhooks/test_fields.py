@@ -80,7 +80,7 @@ ALIASES = [
     ),
     *(
         ("time", name, NOON, "time", AT_NOON)
-        for name in ("time", "date", "timestamp", "timenow", "bar_time")
+        for name in ("time", "date", "bar_time", "timestamp", "timenow")
     ),
     *(
         ("order_id", name, "Long", "order_id", "Long")

@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from faults import InvalidJSON, InvalidPayload
-from webhooks.payload import decode, parse
+from webhooks.decoding import decode
+from webhooks.payload import parse
 from webhooks.signal import Signal
 
 # What is no JSON object.

@@ -168,6 +168,17 @@ def test_bar_time_and_sending_time() -> None:
     assert list(faults_of({"symbol": "X", "time": bar, "timenow": "soon"} | GOOD)) == ["time"]
 
 
+@pytest.mark.parametrize("name", ["time", "date", "bar_time"])
+def test_a_timestamp_beside_the_bars_time_is_the_sending_time(name: str) -> None:
+    bar, now = "2026-01-05T14:00:00Z", "2026-01-05T15:00:01Z"
+    at_bar, at_now = datetime.fromisoformat(bar), datetime.fromisoformat(now)
+    found = order(**{"timestamp": now, name: bar})
+    assert (found.time, found.sent_at) == (at_bar, at_now)
+    # What `timenow` tells goes before it, and no alert is refused for it.
+    assert order(timestamp="2026-01-06", timenow=now, **{name: bar}).sent_at == at_now
+    assert order(timestamp="the bar's", **{name: bar}).sent_at is None
+
+
 def test_given_key() -> None:
     body = b'{"symbol":"X","action":"buy","price":1,"nonce":"in the body"}'
     assert parse(body).given_key == "in the body"

@@ -26,7 +26,8 @@ def test_untimed_alerts_are_one_within_duplicate_seconds(post: Poster, settings:
         {"price": "101"}, {"quantity": "2"}, {"action": "sell"}, {"order_id": "b"},
         {"time": "2026-01-05T14:31:00Z"}, {"timenow": "2026-01-05T14:30:09Z"},
         {"prev_market_position_size": "1"}, {"market_position_size": "2"},
-        {"strategy": "Beta"}, {"symbol": "ETH"},
+        {"strategy": "Beta"}, {"symbol": "ETH"}, {"comment": "TP 2"}, {"interval": "15"},
+        {"timestamp": "2026-01-05T14:30:09Z"},
     ],
 )  # fmt: skip
 def test_another_order_is_no_duplicate(post: Poster, changed: dict[str, Any]) -> None:
@@ -35,6 +36,8 @@ def test_another_order_is_no_duplicate(post: Poster, changed: dict[str, Any]) ->
         "prev_market_position_size": "0.5",
         "market_position": "long",
         "market_position_size": "1",
+        "comment": "TP 1",
+        "interval": "5",
     }
     post(**common)
     assert post(**(common | changed))["status"] == "processed"
@@ -52,8 +55,11 @@ def test_an_exit_is_no_duplicate_of_the_entry_it_follows(post: Poster) -> None:
         {"quantity": 1.0},
         {"price": "100.00"},
         {"time": 1767623400000},
-        {"comment": "x"},
         {"action": "BUY"},
+        # What a relay may add.
+        {"attempt": 2},
+        {"commission": "0.1"},
+        {"pnl": "0.0"},
     ],
 )
 def test_the_same_order_spelled_otherwise_is_a_duplicate(

@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 from typing import Final
 
 from faults import InvalidJSON
+from webhooks.decoding import decode
 from webhooks.mail.refused import Refused
-from webhooks.payload import decode
 
 #: How many braces are tried as the beginning of a message.
 _MOST_BRACES: Final = 100
