@@ -135,6 +135,11 @@ retries = Counter(
     registry=registry,
 )
 duplicates = Counter("tradelog_duplicates", "Alerts that had come before.", registry=registry)
+keys_reused = Counter(
+    "tradelog_keys_reused",
+    "Duplicates by the sender's key alone: another order, without effect.",
+    registry=registry,
+)
 parked = Counter("tradelog_parked", "Exits that came before their entry.", registry=registry)
 drift = Counter(
     "tradelog_drift",

@@ -109,6 +109,13 @@ def _of_log(backlog: Backlog | None, *, parking: timedelta, now: datetime) -> It
             f"{_number(waiting.entries, 'alert')} {waits} since {age(now - waiting.since)} {words}",
             _list("wal_entry", status__exact=waiting.status),
         )
+    if backlog.doubtful:
+        yield Remark(
+            Severity.TROUBLE,
+            f"{_number(backlog.doubtful, 'order')} {'has' if backlog.doubtful == 1 else 'have'} no "
+            "effect: another order came before with the same key",
+            _list("wal_entry", status__exact=EntryStatus.DUPLICATE),
+        )
     if backlog.refused:
         once = backlog.refused == 1
         yield Remark(

@@ -37,6 +37,8 @@ class Backlog:
     #: Since the time asked for.
     failed: int
     duplicates: int
+    #: Those of them that something is noted of.
+    doubtful: int
     refused: int
 
     @property
@@ -87,10 +89,12 @@ def backlog(*, since: datetime, until: datetime) -> Backlog:
     its age.
     """
     received = {"received_at__gte": since, "received_at__lt": until}
+    twice = journal.having(EntryStatus.DUPLICATE).filter(**received)
     return Backlog(
         waiting=waiting(),
         failed=journal.having(EntryStatus.FAILED).filter(**received).count(),
-        duplicates=journal.having(EntryStatus.DUPLICATE).filter(**received).count(),
+        duplicates=twice.count(),
+        doubtful=twice.exclude(last_error="").count(),
         refused=Refusal.objects.using(ALIAS)
         .filter(refused_at__gte=since, refused_at__lt=until)
         .count(),

@@ -32,7 +32,7 @@ from webhooks.orders import fill_of, order_of
 from webhooks.outcome import Outcome, recorded_outcome
 from webhooks.parking import has_expired, parked_for
 from webhooks.reading import Reading
-from webhooks.sameness import find_same
+from webhooks.sameness import find_same, orders_another
 from webhooks.signal import Signal
 from webhooks.standing import STATEMENT_SHARE, Standing, look
 
@@ -155,12 +155,18 @@ def _known(each: Wanted, standing: Standing) -> WebhookLog | None:
 def _recorded(each: Wanted, known: WebhookLog, standing: Standing) -> Outcome | None:
     """The outcome that stands; None where the alert is to be tried once more."""
     if known.correlation_id != each.entry.correlation_id:
-        return recorded_outcome(known, is_duplicate=True)
+        return recorded_outcome(known, is_duplicate=True, key_reused=_reuses_key(each, known))
     if known.status == LogStatus.PARKED and each.give_up and has_expired(known):
         return _fail_parked(known, each, standing)
     if known.status != LogStatus.FAILED or not each.retry_failed:
         return recorded_outcome(known)
     return None
+
+
+def _reuses_key(each: Wanted, first: WebhookLog) -> bool:
+    # A derived key tells the order itself.
+    signal = each.signal
+    return signal is not None and signal.given_key != "" and orders_another(signal, first)
 
 
 def _effect(

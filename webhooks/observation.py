@@ -62,6 +62,8 @@ def observe(entry: Entry, book: str, outcome: Outcome) -> None:
     elif log.action:
         told["action"] = log.action
     logger.info("Alert %s", log.status if fault is None else fault.status, extra=told)
+    if outcome.key_reused:
+        logger.warning("An order has no effect: its key is alert %s's", log.pk, extra=about)
     if log.via_mail and not outcome.is_recorded:
         logger.warning("A webhook was missed: alert %s came by mail alone", log.pk, extra=about)
     for released in outcome.released:
@@ -76,6 +78,8 @@ def observe(entry: Entry, book: str, outcome: Outcome) -> None:
 def _count(outcome: Outcome) -> None:
     if outcome.is_duplicate:
         metering.duplicates.inc()
+        if outcome.key_reused:
+            metering.keys_reused.inc()
         return
     if outcome.is_recorded:
         return

@@ -25,6 +25,10 @@ class Duplicate(Fault):
     code, http_status, status = "DUPLICATE", 200, Status.DUPLICATE
 
 
+class KeyReused(Duplicate):
+    """Its key is an earlier alert's that ordered something else; this order has no effect."""
+
+
 class Parked(NoOpenPosition):
     """Nothing is open that this exit could close; it waits for its entry."""
 
@@ -55,6 +59,8 @@ class Outcome:
     #: In the order of their lots.
     trade_ids: tuple[int, ...] = ()
     is_duplicate: bool = False
+    #: A duplicate by the sender's key alone: it ordered something else.
+    key_reused: bool = False
     #: Told from rows that were there: nothing has happened now.
     is_recorded: bool = False
     #: Trades made now whose reported P&L is not the calculated one.
@@ -66,7 +72,7 @@ class Outcome:
     def fault(self) -> Fault | None:
         """What keeps the answer from being a plain `processed`."""
         if self.is_duplicate:
-            return Duplicate()
+            return KeyReused() if self.key_reused else Duplicate()
         if self.log.status == LogStatus.PROCESSED:
             return None
         if self.log.status == LogStatus.PARKED:
@@ -77,6 +83,13 @@ class Outcome:
     def entry_status(self) -> EntryStatus:
         """How the log entry is settled."""
         return EntryStatus.DUPLICATE if self.is_duplicate else settled_as(self.log)
+
+    @property
+    def noted(self) -> str:
+        """What the log entry keeps of a fault; a duplicate's only if it ordered something else."""
+        if self.is_duplicate:
+            return KeyReused().message if self.key_reused else ""
+        return noted_of(self.log)
 
     def ids(self) -> dict[str, Any]:
         """The part of an answer that says where to find what happened."""
@@ -109,7 +122,14 @@ def settled_as(log: WebhookLog) -> EntryStatus:
     return _SETTLED_AS[LogStatus(log.status)]
 
 
-def recorded_outcome(log: WebhookLog, *, is_duplicate: bool = False) -> Outcome:
+def noted_of(log: WebhookLog) -> str:
+    """What the log entry keeps of its alert's fault; "" if it has none."""
+    return f"{log.error_code}: {log.error_message}" if log.error_code else ""
+
+
+def recorded_outcome(
+    log: WebhookLog, *, is_duplicate: bool = False, key_reused: bool = False
+) -> Outcome:
     """The outcome of an alert that was applied before, read back from its rows."""
     exits = list(Lot.objects.filter(exit_webhook_log=log).order_by("trade_id"))
     # A lot keeps its row while parts are split off, so the first one is the entry's.
@@ -120,6 +140,7 @@ def recorded_outcome(log: WebhookLog, *, is_duplicate: bool = False) -> Outcome:
         position.pk if position else None,
         tuple(lot.trade_id for lot in exits if lot.trade_id is not None),
         is_duplicate,
+        key_reused,
         is_recorded=True,
     )
 

@@ -1,13 +1,16 @@
-"""The alert that another one is the same as."""
+"""The alert that another one is the same as, and whether it ordered the same."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 
+from faults import InvalidJSON, InvalidPayload
 from webhooks.identity import identity, identity_is_lasting
 from webhooks.models import WebhookLog
+from webhooks.payload import parse
 from webhooks.signal import Signal
 
 
@@ -23,3 +26,18 @@ def find_same(signal: Signal, received_at: datetime) -> WebhookLog | None:
         received_at__lt=received_at + apart,
     )
     return alike.order_by("id").first()
+
+
+def orders_another(signal: Signal, first: WebhookLog) -> bool:
+    """Whether an alert with the first one's key orders something else than that did.
+
+    Times are left out: a relay that sends an alert again may put its own into it.
+    """
+    try:
+        return _ordered(signal) != _ordered(parse(first.payload.encode()))
+    except (InvalidJSON, InvalidPayload):
+        return False  # Read by another version; nobody can tell.
+
+
+def _ordered(signal: Signal) -> tuple[Any, ...]:
+    return signal.book, signal.intent, signal.direction, signal.quantity, signal.price

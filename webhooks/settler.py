@@ -13,7 +13,6 @@ import logging
 import os
 import threading
 import time
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -23,13 +22,12 @@ from django.db import connections
 import metering
 from faults import DatabaseUnavailable, Queued
 from wal import journal
-from wal.models import Entry, EntryStatus
+from wal.models import Entry
 from wal.statements import Mark
 from webhooks.applying import apply
 from webhooks.main_database import TRANSACTION_SECONDS, transact
-from webhooks.models import WebhookLog
 from webhooks.observation import observe
-from webhooks.outcome import Outcome, settled_as
+from webhooks.outcome import Outcome, noted_of, settled_as
 from webhooks.reading import NO_BOOK
 from webhooks.turns import first_in_line, is_held, line_of
 from webhooks.waiting import Waiting, as_queued, give_back
@@ -227,16 +225,10 @@ class Settler:
 
 def _marks(waiting: Waiting, outcome: Outcome) -> Iterator[Mark]:
     entry = waiting.entry
-    yield _mark_of(entry.pk, entry.correlation_id, waiting.book, outcome.entry_status, outcome.log)
+    book, status, noted = waiting.book, outcome.entry_status, outcome.noted
+    yield Mark(entry.pk, entry.correlation_id, status, book, outcome.log.pk, noted)
     for log in outcome.released:
-        yield _mark_of(log.wal_id, log.correlation_id, waiting.book, settled_as(log), log)
-
-
-def _mark_of(
-    entry_id: int, name: uuid.UUID, book: str, status: EntryStatus, log: WebhookLog
-) -> Mark:
-    error = f"{log.error_code}: {log.error_message}" if log.error_code else ""
-    return Mark(entry_id, name, status, book, log.pk, error)
+        yield Mark(log.wal_id, log.correlation_id, settled_as(log), book, log.pk, noted_of(log))
 
 
 _settler: tuple[int, Settler] | None = None

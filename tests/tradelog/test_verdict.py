@@ -18,14 +18,15 @@ NOW = datetime(2026, 3, 12, 15, tzinfo=UTC)
 WEEK = Asked(NOW - timedelta(days=7), NOW)
 
 
-def log(*waiting: tuple[EntryStatus, int, int], refused: int = 0) -> Backlog:
+def log(*waiting: tuple[EntryStatus, int, int], doubtful: int = 0, refused: int = 0) -> Backlog:
     """A backlog of states, their number, and the age of the oldest in seconds."""
     return Backlog(
         tuple(
             Waiting(status, number, NOW - timedelta(seconds=age)) for status, number, age in waiting
         ),
         failed=0,
-        duplicates=0,
+        duplicates=doubtful + 1,
+        doubtful=doubtful,
         refused=refused,
     )
 
@@ -98,10 +99,12 @@ def test_what_waits_too_long_is_said(status: EntryStatus, age: int, words: str) 
 
 
 def test_every_fault_has_its_own_remark() -> None:
-    judged = judge(9, failed=1, rejected=2, drifted=3, discrepancies=4, backlog=log(refused=5))
-    assert judged.text == "5 things need a look"
+    kept = log(refused=5, doubtful=6)
+    judged = judge(9, failed=1, rejected=2, drifted=3, discrepancies=4, backlog=kept)
+    assert judged.text == "6 things need a look"
     texts = [remark.text for remark in judged.remarks]
     assert [text.partition(":")[0].partition(";")[0] for text in texts] == [
+        "6 orders have no effect",
         "Alerts were refused by rate 5 times",
         "1 alert failed",
         "2 alerts rejected",

@@ -38,9 +38,11 @@ def test_what_is_over_is_counted_from_its_time_on() -> None:
     for hours in (0.5, 2):
         EntryFactory(status="failed", received_at=NOW - hours * HOUR)
         EntryFactory(status="duplicate", received_at=NOW - hours * HOUR)
+        EntryFactory(status="duplicate", received_at=NOW - hours * HOUR, last_error="another")
+        EntryFactory(status="failed", received_at=NOW - hours * HOUR, last_error="too late")
         RefusalFactory(refused_at=NOW - hours * HOUR)
     found = backlog(since=NOW - HOUR, until=NOW)
-    assert (found.failed, found.duplicates, found.refused) == (1, 1, 1)
+    assert (found.failed, found.duplicates, found.doubtful, found.refused) == (2, 2, 1, 1)
     assert (found.entries, found.oldest) == (0, None)
     whole = backlog(since=NOW - 3 * HOUR, until=NOW)
-    assert (whole.failed, whole.duplicates, whole.refused) == (2, 2, 2)
+    assert (whole.failed, whole.duplicates, whole.doubtful, whole.refused) == (4, 4, 2, 2)

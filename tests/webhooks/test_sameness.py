@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
+from positions.models import Lot
 from tests.alerts import Poster
+from tests.factories import StrategyFactory
+from wal.models import Entry
 from webhooks.models import WebhookLog
+from webhooks.outcome import Duplicate, KeyReused
 
 
 def test_untimed_alerts_are_one_within_duplicate_seconds(post: Poster, settings: Settings) -> None:
@@ -67,3 +71,33 @@ def test_the_same_order_spelled_otherwise_is_a_duplicate(
 ) -> None:
     post()
     assert post(**same)["status"] == "duplicate"
+
+
+def test_a_key_that_another_order_had_is_told(post: Poster) -> None:
+    """A template with one key in it for good: all orders but the first have no effect."""
+    post(idempotency_key="always the same")
+    answer = post(action="exit", price="110", idempotency_key="always the same")
+    assert (answer.http, answer["status"], answer.code) == (200, "duplicate", "DUPLICATE")
+    assert answer["error"]["message"] == KeyReused().message != Duplicate().message
+    assert Lot.objects.get().status == "open"
+    noted = Entry.objects.order_by("id").values_list("status", "last_error")
+    assert list(noted) == [("completed", ""), ("duplicate", KeyReused().message)]
+
+
+@pytest.mark.parametrize(
+    "again", [{}, {"time": "2026-01-05T14:31:00Z", "timenow": 1767623460}, {"comment": "again"}]
+)
+def test_an_order_sent_again_under_its_key_is_a_plain_duplicate(
+    post: Poster, again: dict[str, Any]
+) -> None:
+    post(idempotency_key="k")
+    answer = post(idempotency_key="k", **again)
+    assert answer["error"]["message"] == Duplicate().message
+    assert Entry.objects.get(status="duplicate").last_error == ""
+
+
+def test_what_was_refused_notes_no_fault_of_its_duplicate(post: Poster) -> None:
+    StrategyFactory(name="Alpha", enabled=False)
+    post(idempotency_key="k")
+    assert post(idempotency_key="k")["status"] == "duplicate"
+    assert Entry.objects.get(status="duplicate").last_error == ""
