@@ -15,15 +15,15 @@ from webhooks.signal import Signal
 
 def order_of(signal: Signal, strategy: Strategy) -> Order:
     """The order of a signal: its own quantity, or the default the Contract gives it."""
-    intent, quantity = signal.intent, signal.quantity
+    intent, direction, quantity = signal.intent, signal.direction, signal.quantity
     if intent is Intent.FLATTEN:
         quantity = None
-    elif intent is not Intent.EXIT and quantity is None:
-        quantity = strategy.default_quantity
-    elif intent is Intent.ENTRY and _ends_elsewhere(signal):
-        # Whatever it is called, it bought or sold a part of what it met.
-        intent = Intent.ORDER
-    return Order(intent, signal.direction, quantity, _counts_closed(signal))
+    elif intent is not Intent.EXIT:
+        quantity = strategy.default_quantity if quantity is None else quantity
+        if direction is not None and _only_closes(signal):
+            # What it leaves may still be on its way, or be lost: it opens nothing in its place.
+            intent, direction = Intent.EXIT, direction.opposite
+    return Order(intent, direction, quantity, _counts_closed(signal))
 
 
 def fill_of(log: WebhookLog, signal: Signal, strategy: Strategy) -> Fill:
@@ -41,9 +41,17 @@ def fill_of(log: WebhookLog, signal: Signal, strategy: Strategy) -> Fill:
     )
 
 
-def _ends_elsewhere(signal: Signal) -> bool:
-    """Whether TradingView is flat or on the other side after this entry."""
-    return signal.view_after is not None and signal.view_after.direction != signal.direction
+def _only_closes(signal: Signal) -> bool:
+    """Whether TradingView left a part of the other side by this order, or all of it.
+
+    Whatever the order is called: who buys and is short then was so before.
+    """
+    before, after = signal.view_before, signal.view_after
+    if after is None or signal.direction is None:
+        return False
+    if after.direction is None:
+        return before is not None and before.direction == signal.direction.opposite
+    return after.direction != signal.direction
 
 
 def _counts_closed(signal: Signal) -> bool:

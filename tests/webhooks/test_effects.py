@@ -164,7 +164,7 @@ def test_explicit_entry_whose_position_before_is_not_told_in_full(
     "told",
     [
         {"market_position": "short", "market_position_size": "2"},
-        {"signal_type": "entry", "market_position": "flat"},
+        {"signal_type": "entry", "market_position": "flat", "prev_market_position": "short"},
     ],
 )
 def test_explicit_entry_that_does_not_end_on_its_side_closes_its_quantity(

@@ -44,6 +44,18 @@ def test_a_parked_exit_closes_a_part_of_what_its_entry_opens(post: Poster) -> No
     assert {lot.entry_webhook_log_id for lot in (rest, part)} == {entered["webhook_log_id"]}
 
 
+@pytest.mark.parametrize("before", [{"prev_market_position": "long"}, {}])
+def test_a_plain_sell_that_left_a_part_waits_for_its_entry(
+    post: Poster, before: dict[str, Any]
+) -> None:
+    after = {"market_position": "long", "market_position_size": "13"}
+    assert post(action="sell", quantity="7", price="110", **after, **before)["status"] == "parked"
+    assert post(quantity="20", market_position="long", market_position_size="20")
+    trade = Trade.objects.get()
+    assert (trade.direction, trade.quantity, trade.pnl) == ("long", 7, 70)
+    assert Lot.objects.get(status="open").quantity == 13
+
+
 def test_the_parked_exits_duplicate_has_its_ids(post: Poster) -> None:
     parked = post(**EXIT)
     assert post(**EXIT)["webhook_log_id"] == parked["webhook_log_id"]
