@@ -60,7 +60,8 @@ class Backlog:
         return tuple(
             each
             for each in self.waiting
-            if each.oldest and now - each.oldest > patience.get(each.status, soon)
+            # One that comes from far ahead came before the clock was put back.
+            if each.oldest and abs(now - each.oldest) > patience.get(each.status, soon)
         )
 
 

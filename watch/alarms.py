@@ -40,6 +40,9 @@ def step(firing: Iterable[Alarm], judged: Judged, now: datetime) -> Step:
     }
     unjudged = {rule.value for rule, symptoms in judged.items() if symptoms is None}
     for alarm in firing:
+        # A time ahead is from before the clock was put back, and would not pass for as long.
+        alarm.told_at = alarm.told_at and min(alarm.told_at, now)
+        alarm.quiet_since = alarm.quiet_since and min(alarm.quiet_since, now)
         symptom = found.pop(alarm.key, None)
         if symptom is not None:
             alarm.text, alarm.quiet_since = symptom.text, None
@@ -76,6 +79,11 @@ class Tidings:
         """Note in the alarms that fire when they were told."""
         for alarm in (*self.fresh, *self.still):
             alarm.told_at = now
+
+    @property
+    def is_reminder(self) -> bool:
+        """Whether all of it was told before."""
+        return bool(self.still) and not self.fresh and not self.over
 
     def __bool__(self) -> bool:
         return bool(self.alarms)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
-from django.db import Error
+from django.db import Error, connection
 
 import deadline
 from positions.findings import Finding, FindingKind
@@ -39,7 +39,7 @@ class Records:
     """What the main database holds."""
 
     strategies: dict[str, Strategy]
-    #: Of the window.
+    #: Of what became of alerts within the window, whenever they were received.
     traffic: list[StrategyTraffic]
     latency: Latency | None
     #: Trades of the window with another P&L than the alert reported, uncorrected, by strategy.
@@ -94,13 +94,15 @@ def gather(now: datetime, rhythms: Rhythms, *, reconcile: bool) -> Facts:
 
 
 def _reconciled() -> tuple[list[Finding], str]:
-    """What does not add up, and why that cannot be told; raises what the databases do."""
+    """What does not add up, and why that cannot be told; raises if the database is away."""
     try:
         with deadline.within(_RECONCILIATION_SECONDS):
             found = find()
-    except Error:
-        raise
     except Exception as error:
+        # It may have answered with an error, or not been asked at all; it is away only if it
+        # does not answer now, on a connection of which nothing is expected.
+        connection.close()
+        main_database.ask(_ANSWER_SECONDS)
         # Rows nobody expected; every other rule goes on being asked.
         logger.exception("Reconciling failed")
         return [], type(error).__name__

@@ -76,8 +76,10 @@ class Notice(models.Model):
     body = models.TextField()
     #: Those it tells of; none where it tells trades.
     alarms = models.ManyToManyField(Alarm, related_name="notices", db_table="notices_of_alarms")
-    #: The keys of the receivers that have not had it yet (watch.receivers).
+    #: The keys of the receivers that still wanted it at the last look (watch.receivers).
     undelivered = models.JSONField(default=list)
+    #: The keys of those that want it no more: they had it, or what waits for them tells the same.
+    done_with = models.JSONField(default=list)
     attempts = models.PositiveIntegerField(default=0)
     next_try_at = models.DateTimeField(help_text="UTC.")
     #: When nothing was left to do: all have it, or it was given up.

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import TimeoutError as WriteTimeout
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from django.conf import settings
-from django.db.models import QuerySet
 
 from wal.writer import ALIAS, writer
 from watch.models import Alarm, Notice
-from watch.receivers import Message, Receiver, send
+from watch.receivers import Message, MessageRefused, Receiver, send
 
 logger = logging.getLogger(__name__)
 
@@ -48,14 +47,20 @@ def write(statement: Callable[[], T]) -> T:
 
 
 def put(
-    message: Message, to: Iterable[Receiver], now: datetime, about: Iterable[Alarm] = ()
+    message: Message,
+    to: Iterable[Receiver],
+    now: datetime,
+    about: Iterable[Alarm] = (),
+    spared: Iterable[Receiver] = (),
 ) -> Notice:
-    """Keep a message for its delivery. Belongs into a `write`."""
+    """Keep a message for its delivery, to all but those spared. Belongs into a `write`."""
+    done_with = [receiver.key for receiver in spared]
     notice = Notice.objects.using(ALIAS).create(
         made_at=now,
         title=message.title,
         body=message.body,
-        undelivered=[receiver.key for receiver in to],
+        undelivered=[receiver.key for receiver in to if receiver.key not in done_with],
+        done_with=done_with,
         next_try_at=now,
     )
     notice.alarms.set(about)
@@ -66,69 +71,87 @@ def put(
     return notice
 
 
-def is_waiting() -> bool:
-    """Whether a notice about alarms is still on its way."""
-    return _on_their_way().exists()
-
-
 def not_reached(receivers: Iterable[Receiver]) -> list[Receiver]:
     """Those to whom a notice about alarms is still on its way."""
-    keys = {key for notice in _on_their_way() for key in notice.undelivered}
+    on_their_way = Notice.objects.using(ALIAS).filter(done_at=None, alarms__isnull=False)
+    keys = {key for notice in on_their_way for key in notice.undelivered}
     return [receiver for receiver in receivers if receiver.key in keys]
 
 
-def _on_their_way() -> QuerySet[Notice]:
-    return Notice.objects.using(ALIAS).filter(done_at=None, alarms__isnull=False)
-
-
 def deliver(
-    receivers: Iterable[Receiver], now: datetime, stop: threading.Event | None = None
+    receivers: Sequence[Receiver], now: datetime, stop: threading.Event | None = None
 ) -> None:
-    """Send what is due, in order; raises what the log's database does."""
-    by_key = {receiver.key: receiver for receiver in receivers}
-    down: set[str] = set()
-    due = Notice.objects.using(ALIAS).filter(done_at=None, next_try_at__lte=now).order_by("id")
-    for notice in due:
-        troubles = []
-        for key in list(notice.undelivered):
+    """Send what is due; raises what the log's database does.
+
+    Notices go to the receivers there are now, whoever there was when they were made. Each
+    receiver gets them in order: once one is due to it, all that wait for it are tried, and where
+    one does not get through, the next stay behind it.
+    """
+    waiting = list(Notice.objects.using(ALIAS).filter(done_at=None).order_by("id"))
+    for notice in waiting:
+        _bring_up_to_date(notice, receivers, now)
+    due = [
+        notice
+        for notice in waiting
+        # With nobody there, somebody may be before it is too late.
+        if (notice.next_try_at <= now if receivers else _is_late(notice, now))
+    ]
+    troubles: dict[int, list[str]] = {notice.pk: [] for notice in due}
+    for receiver in receivers:
+        if not any(receiver.key in notice.undelivered for notice in due):
+            continue
+        for notice in waiting:
+            if receiver.key not in notice.undelivered:
+                continue
             if stop is not None and stop.is_set():
                 return
-            receiver = by_key.get(key)
-            if receiver is None:
-                _mark(notice, key)  # It is no longer to be told.
-            elif key not in down and not (trouble := send(receiver, _message(notice))):
-                _mark(notice, key)
-            else:
-                # Where one did not get through, the next would not either.
-                if key not in down:
-                    troubles.append(f"{receiver}: {trouble}")
-                down.add(key)
-        _end_try(notice, now, troubles)
+            troubles.setdefault(notice.pk, [])
+            trouble = send(receiver, Message(notice.title, notice.body))
+            if not trouble:
+                _mark(notice, receiver.key)
+                continue
+            troubles[notice.pk].append(f"{receiver}: {trouble}")
+            if not isinstance(trouble, MessageRefused):
+                break
+    for notice in waiting:
+        if notice.pk in troubles:
+            _end_try(notice, now, troubles[notice.pk])
 
 
-def _message(notice: Notice) -> Message:
-    return Message(notice.title, notice.body)
+def _bring_up_to_date(notice: Notice, receivers: Sequence[Receiver], now: datetime) -> None:
+    # Times ahead are from before the clock was put back.
+    notice.made_at = min(notice.made_at, now)
+    if notice.next_try_at > now + _LONGEST_WAIT:
+        notice.next_try_at = now
+    if not receivers:
+        return
+    wanted = [receiver.key for receiver in receivers if receiver.key not in notice.done_with]
+    if not wanted or not set(wanted) <= set(notice.undelivered):
+        notice.next_try_at = now  # Whoever it waited for is gone, or somebody new is there.
+    notice.undelivered = wanted
+
+
+def _is_late(notice: Notice, now: datetime) -> bool:
+    return now - notice.made_at > _GIVEN_UP_AFTER
 
 
 def _mark(notice: Notice, key: str) -> None:
     notice.undelivered.remove(key)
-    write(lambda: notice.save(using=ALIAS, update_fields=["undelivered"]))
+    notice.done_with.append(key)
+    write(lambda: notice.save(using=ALIAS, update_fields=["undelivered", "done_with"]))
 
 
 def _end_try(notice: Notice, now: datetime, troubles: list[str]) -> None:
-    is_late = now - notice.made_at > _GIVEN_UP_AFTER
+    is_late = _is_late(notice, now)
     if notice.undelivered:
         notice.trouble = "; ".join(troubles) or notice.trouble
         notice.attempts += 1
         wait = min(_FIRST_WAIT * 2 ** min(notice.attempts - 1, 10), _LONGEST_WAIT)
         notice.next_try_at = now + wait
         for trouble in troubles:
-            logger.warning(
-                "Notice %d was not delivered to %s%s",
-                notice.pk,
-                trouble,
-                "; it is given up" if is_late else "",
-            )
+            logger.warning("Notice %d was not delivered to %s", notice.pk, trouble)
+        if is_late:
+            logger.warning("Notice %d is given up", notice.pk)
     if is_late or not notice.undelivered:
         notice.done_at = now
     write(lambda: notice.save(using=ALIAS))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _BETWEEN: Final = re.compile(r"[\s,]+(?=[a-zA-Z0-9]+://)")
 
 _HTTP_STATUS: Final = re.compile(r"error=(\d{3})\b")
+#: What a service answers where it is the message that is wrong.
+_ABOUT_THE_MESSAGE: Final = frozenset({"400", "413", "422"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,10 @@ class Message:
 
     title: str
     body: str
+
+
+class MessageRefused(str):
+    """Why a service that could be reached took no message: the next one it may well take."""
 
 
 def receivers() -> list[Receiver]:
@@ -81,7 +87,10 @@ def send(receiver: Receiver, message: Message) -> str:
             status = _HTTP_STATUS.search(said.getvalue())
     except Exception as error:
         return f"it failed ({type(error).__name__})"
-    return f"it answered {status[1]}" if status else "it could not be reached, or refused"
+    if status is None:
+        return "it could not be reached, or refused"
+    trouble = f"it answered {status[1]}"
+    return MessageRefused(trouble) if status[1] in _ABOUT_THE_MESSAGE else trouble
 
 
 def _urls() -> Iterator[str]:

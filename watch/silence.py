@@ -24,6 +24,8 @@ HISTORY: Final = timedelta(days=90)
 _ALERTS, _DAYS, _SPAN = 10, 5, timedelta(days=14)
 #: Histories are read anew after this long; what has come since is asked for every time.
 _FRESH: Final = timedelta(hours=1)
+#: What was being processed while they were read.
+_OVERLAP: Final = timedelta(minutes=1)
 
 _SATURDAY, _SUNDAY = 5, 6
 
@@ -102,8 +104,8 @@ class Rhythms:
             return self._known
         came = (
             WebhookLog.objects.filter(
-                # What waited in the log is here later than it was received.
-                received_at__gte=self._read_at - _FRESH, received_at__lte=now, is_test=False,
+                # What waited in the log was received long before it came here.
+                processed_at__gte=self._read_at - _OVERLAP, received_at__lte=now, is_test=False,
             )
             .exclude(strategy="")
             .values("strategy")

@@ -7,13 +7,13 @@ transaction, so that a restart tells nothing twice.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import takewhile
 from typing import Final
 
 from django.conf import settings
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from audit.shown import exact
 from positions.models import Lot
@@ -48,16 +48,18 @@ def tell_trades(receivers: list[Receiver], now: datetime) -> None:
         write(lambda: progress.save(using=ALIAS))
         return
     came = _since(progress.told_up_to, now)
-    released = list(_moved(pk__in=progress.parked)) if progress.parked else []
     if came:
         progress.told_up_to = came[-1].pk
-    before = list(progress.parked)
-    progress.parked = _parked([*before, *(one.pk for one in came)])
+    before = progress.parked
+    waited = _alerts().filter(pk__in=before) if before else []
+    # Each is looked at once, so that it either waits on or is told.
+    seen = [*waited, *came]
+    progress.parked = sorted(one.pk for one in seen if _waits(one, now))
     if not came and progress.parked == before:
         return
     moved = sorted(
-        [*released, *(one for one in came if one.action and not one.is_test)],
-        key=lambda one: (one.processed_at or one.received_at, one.pk),
+        (one for one in seen if _has_moved(one) and not _waits(one, now)),
+        key=lambda one: (_processed_at(one), one.pk),
     )
     wanted = _wanted(moved) if receivers else []
     # Made before: alerts wait while this is written.
@@ -73,27 +75,30 @@ def tell_trades(receivers: list[Receiver], now: datetime) -> None:
 
 def _since(told_up_to: int, now: datetime) -> list[WebhookLog]:
     """The alerts after this one, in order, up to the first that may get a neighbour yet."""
-    came: list[WebhookLog] = []
-    for alert in (
-        WebhookLog.objects.filter(pk__gt=told_up_to).defer("payload").order_by("pk")[:_MOST]
-    ):
-        if (alert.processed_at or alert.received_at) > now - _SETTLED:
-            break
-        came.append(alert)
-    return came
+    after = _alerts().filter(pk__gt=told_up_to)[:_MOST]
+    return list(takewhile(lambda alert: _is_settled(alert, now), after))
 
 
-def _moved(**which: object) -> Iterable[WebhookLog]:
-    return (
-        WebhookLog.objects.filter(status=LogStatus.PROCESSED, is_test=False, **which)
-        .exclude(action="")
-        .defer("payload")
-    )
+def _alerts() -> QuerySet[WebhookLog]:
+    return WebhookLog.objects.defer("payload").order_by("pk")
 
 
-def _parked(ids: list[int]) -> list[int]:
-    parked = WebhookLog.objects.filter(pk__in=ids, status=LogStatus.PARKED).order_by("pk")
-    return list(parked.values_list("pk", flat=True))
+def _has_moved(alert: WebhookLog) -> bool:
+    return alert.status == LogStatus.PROCESSED and bool(alert.action) and not alert.is_test
+
+
+def _waits(alert: WebhookLog, now: datetime) -> bool:
+    """Whether it is parked, or was let through by an entry that cannot be told yet."""
+    return alert.status == LogStatus.PARKED or not _is_settled(alert, now)
+
+
+def _is_settled(alert: WebhookLog, now: datetime) -> bool:
+    # What lies further ahead is from before the clock was put back.
+    return abs(now - _processed_at(alert)) >= _SETTLED
+
+
+def _processed_at(alert: WebhookLog) -> datetime:
+    return alert.processed_at or alert.received_at
 
 
 def _wanted(moved: list[WebhookLog]) -> list[WebhookLog]:

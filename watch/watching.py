@@ -25,7 +25,7 @@ from watch import messages
 from watch.alarms import Step, step, tidings
 from watch.facts import gather
 from watch.models import Alarm, Progress, Rule
-from watch.outbox import deliver, is_waiting, put, write
+from watch.outbox import deliver, not_reached, put, write
 from watch.receivers import Receiver, receivers, send
 from watch.rules import Judged, judge, limits
 from watch.silence import Rhythms
@@ -107,6 +107,9 @@ class Watch:
         kept = {alarm.key: alarm for alarm in alarms_firing()}
         # Copies, since what is written may be rolled back and written again.
         for alarm in [] if self._is_written else map(copy, self._known):
+            if alarm._state.adding and alarm.key in kept:
+                # A write that was given up came through after all.
+                alarm.pk, alarm._state.adding = kept[alarm.key].pk, False
             if alarm.cleared_at is None:
                 kept[alarm.key] = alarm
             else:
@@ -114,14 +117,15 @@ class Watch:
                 alarm.save(using=ALIAS)
         taken = step(kept.values(), judged, now)
         told = tidings(taken, now, _remind_after())
-        # What is on its way tells the same as a reminder.
-        is_told = bool(to) and bool(told.fresh or told.over or (told.still and not is_waiting()))
+        # What is on its way to somebody tells the same as a reminder.
+        spared = not_reached(to) if told.is_reminder else []
+        is_told = bool(told) and len(spared) < len(to)
         if is_told:
             told.mark(now)
         for alarm in (*taken.firing, *taken.cleared):
             alarm.save(using=ALIAS)
         if is_told:
-            put(messages.of_alarms(told), to, now, about=told.alarms)
+            put(messages.of_alarms(told), to, now, about=told.alarms, spared=spared)
         if judged[Rule.RECONCILIATION] is not None:
             Progress.objects.using(ALIAS).update_or_create(pk=1, defaults={"reconciled_at": now})
         return taken
@@ -198,4 +202,5 @@ def _is_due(now: datetime) -> bool:
             every = min(every, _AGAIN)
     except Error:
         return False
-    return done_at is None or now - done_at >= every
+    # A time ahead is from before the clock was put back.
+    return done_at is None or not timedelta() <= now - done_at < every

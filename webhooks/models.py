@@ -82,6 +82,7 @@ class WebhookLog(models.Model):
         indexes = [
             models.Index(fields=["strategy", "symbol", "id"], name="logs_by_book"),
             models.Index(fields=["received_at"], name="logs_by_time"),
+            models.Index(fields=["processed_at"], name="logs_by_processing"),
             models.Index(
                 fields=["strategy", "symbol"], name="logs_parked", condition=Q(status="parked")
             ),

@@ -1,7 +1,8 @@
 """What alerts came in a while, what became of them, and how long that took.
 
-Summed up in the database, over the times of receipt. Alerts that came twice have no row
-here; the log has them (wal.backlog).
+Summed up in the database: for pages over the times of receipt; for the watch over the times of
+processing, since what waited in the log may have been received long before anything became of
+it. Alerts that came twice have no row here; the log has them (wal.backlog).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _REFUSED: Final = (LogStatus.FAILED, LogStatus.REJECTED)
 class Asked:
     """Which alerts."""
 
-    #: Received from then on, and before then; aware.
+    #: From then on, and before then; aware. Times of receipt where nothing else is said.
     since: datetime
     until: datetime
     #: "" for all.
@@ -157,13 +158,17 @@ def traffic(asked: Asked, zone: tzinfo) -> Traffic:
 
 
 def latency(asked: Asked) -> Latency | None:
-    """How long these alerts took; None where none was processed."""
-    return _latency(_asked_for(asked))
+    """How long alerts took that were processed then; None where none was."""
+    # A mail waits for its webhook on purpose.
+    processed = _asked_for(asked, "processed_at").filter(status=LogStatus.PROCESSED, via_mail=False)
+    percentiles = processed.aggregate(found=_Percentiles(_TOOK))["found"]
+    return Latency(*percentiles) if percentiles else None
 
 
 def traffic_by_strategy(asked: Asked) -> list[StrategyTraffic]:
-    """What these alerts came to, by strategy's name."""
-    rows: Any = _asked_for(asked).values("strategy").annotate(**_COUNTED).order_by("strategy")
+    """What became of alerts then, by strategy's name."""
+    alerts: Any = _asked_for(asked, "processed_at").values("strategy")
+    rows = alerts.annotate(**_COUNTED).order_by("strategy")
     return [StrategyTraffic(**row) for row in rows]
 
 
@@ -178,13 +183,6 @@ _COUNTED: Final[dict[str, Any]] = {
 
 _TOOK: Final = ExpressionWrapper(F("processed_at") - F("received_at"), DurationField())
 _PERCENTILES: Final = "percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY {of})"
-
-
-def _latency(alerts: QuerySet[WebhookLog]) -> Latency | None:
-    # A mail waits for its webhook on purpose.
-    processed = alerts.filter(status=LogStatus.PROCESSED, via_mail=False)
-    percentiles = processed.aggregate(found=_Percentiles(_TOOK))["found"]
-    return Latency(*percentiles) if percentiles else None
 
 
 def _by_hour(quarters: list[Hour], zone: tzinfo) -> tuple[Hour, ...]:
@@ -248,9 +246,9 @@ def recent_faults(asked: Asked, *, most: int) -> list[WebhookLog]:
     )
 
 
-def _asked_for(asked: Asked) -> QuerySet[WebhookLog]:
+def _asked_for(asked: Asked, time: str = "received_at") -> QuerySet[WebhookLog]:
     alerts = WebhookLog.objects.filter(
-        received_at__gte=asked.since, received_at__lt=asked.until
+        **{f"{time}__gte": asked.since, f"{time}__lt": asked.until}
     ).order_by()
     if asked.strategy:
         alerts = alerts.filter(strategy=asked.strategy)

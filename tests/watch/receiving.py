@@ -24,6 +24,8 @@ class Receiver:
         self.heard: list[Heard] = []
         #: What it answers; anything but 2xx: it has not taken the message.
         self.status = 200
+        #: What it answers to messages of some titles, whatever it answers others.
+        self.status_of: dict[str, int] = {}
         self.refused = 0
         self._came = threading.Condition()
         receiver = self
@@ -31,8 +33,7 @@ class Receiver:
         class Request(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                receiver._take(self.path, told)
-                self.send_response(receiver.status)
+                self.send_response(receiver._take(self.path, told))
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -73,11 +74,14 @@ class Receiver:
             heard, self.heard = self.heard, []
             return heard
 
-    def _take(self, path: str, told: dict[str, Any]) -> None:
+    def _take(self, path: str, told: dict[str, Any]) -> int:
+        """What it answers."""
         assert SECRET in path
         with self._came:
-            if self.status == 200:
+            status = self.status_of.get(told["title"], self.status)
+            if status == 200:
                 self.heard.append(Heard(told["title"], told["message"]))
             else:
                 self.refused += 1
             self._came.notify_all()
+        return status

@@ -166,44 +166,6 @@ def test_quiet_firing_over(databases: None, receiver: Receiver, case: Case) -> N
     assert alarm.cleared_at == NOW + case.after + 3 * MINUTE
 
 
-def test_what_does_not_add_up_is_found_at_an_interval_of_its_own(
-    watch: Watch, receiver: Receiver, settings: Settings
-) -> None:
-    settings.ALERT_RECONCILE_HOURS = 24
-    watch.look(NOW)
-    orphan = TradeFactory(created_at=NOW)
-    watch.look(NOW + HOUR)
-    assert receiver.taken() == [], "it was reconciled an hour ago"
-    watch.look(NOW + 25 * HOUR)
-    (heard,) = receiver.taken()
-    assert heard.title == "tradelog: does not add up of Alpha"
-    assert f"Trade {orphan.pk} (long 1 BINANCE:BTCUSDT, P&L 1 USD) comes from no position." in (
-        heard.text
-    )
-    Trade.objects.all().delete()
-    watch.look(NOW + 25 * HOUR + 30 * MINUTE)
-    assert Alarm.objects.get().quiet_since is None, "nobody has looked again"
-    assert receiver.taken() == [], "it is looked at once an hour while it fires"
-    watch.look(NOW + 26 * HOUR + MINUTE)
-    assert [heard.title for heard in receiver.taken()] == [
-        "tradelog: over: does not add up of Alpha"
-    ]
-
-
-def test_a_reconciliation_that_fails_is_told_and_the_others_are_asked(
-    watch: Watch, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail() -> None:
-        raise ValueError("a row nobody expected")
-
-    monkeypatch.setattr("watch.facts.find", fail)
-    RefusalFactory(refused_at=NOW)
-    watch.look(NOW + MINUTE, reconcile=True)
-    (heard,) = receiver.taken()
-    assert "Reconciling failed (ValueError)" in heard.text
-    assert "refused by rate once" in heard.text
-
-
 def test_a_main_database_out_of_reach(watch: Watch, receiver: Receiver) -> None:
     log(status="failed")
     StrategyFactory()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import count
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -13,6 +16,8 @@ from tests.alerts import Poster
 from tests.watch.receiving import Heard, Receiver
 from trades.models import Strategy
 from watch.models import Progress
+from watch.receivers import receivers
+from watch.trade_messages import tell_trades
 from watch.watching import Watch
 from webhooks.models import WebhookLog
 
@@ -124,6 +129,48 @@ def test_an_exit_that_waited_for_its_entry_is_told_after_it(
     assert heard.text.endswith("now flat, P&L +10")
     assert Progress.load().parked == []
     assert told(receiver) == []
+
+
+@pytest.mark.parametrize("statement", range(4))
+def test_an_exit_let_through_while_one_looks_is_told(
+    trading: Poster, receiver: Receiver, statement: int
+) -> None:
+    """Before the first, the second, … of the statements about alerts."""
+    trading(action="exit", quantity=None, price="110", time=at(15))
+    assert told(receiver) == []
+    statements = count()
+
+    def let_through(execute: Any, sql: str, *rest: Any) -> Any:
+        if '"webhook_logs"' in sql and next(statements) == statement:
+            trading(price="100", time=at(14))
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(let_through):
+        tell_trades(receivers(), timezone.now() + MINUTE)
+    if next(statements) <= statement:
+        trading(price="100", time=at(14))
+    assert WebhookLog.objects.filter(status="processed").count() == 2
+    heard = [*told(receiver), *told(receiver)]
+    lines = [line.split(", ")[0] for each in heard for line in each.text.splitlines()]
+    assert sorted(lines) == [
+        "Alpha on BINANCE:BTCUSDT: entry",
+        "Alpha on BINANCE:BTCUSDT: exit",
+    ]
+
+
+def test_an_exit_is_told_no_sooner_than_its_entry(trading: Poster, receiver: Receiver) -> None:
+    trading(action="exit", quantity=None, price="110", time=at(15))
+    assert told(receiver) == []
+    trading(price="100", time=at(14))
+    Watch().look(WebhookLog.objects.latest("processed_at").processed_at)
+    assert receiver.taken() == []
+    assert [heard.title for heard in told(receiver)] == ["tradelog: 2 orders"]
+
+
+def test_what_a_clock_ahead_processed_is_told(trading: Poster, receiver: Receiver) -> None:
+    trading()
+    WebhookLog.objects.update(processed_at=timezone.now() + timedelta(hours=5))
+    assert [heard.title for heard in told(receiver)] == ["Alpha: entry"]
 
 
 def test_a_burst_is_one_message(trading: Poster, receiver: Receiver) -> None:
