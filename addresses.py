@@ -30,10 +30,17 @@ def client_address(request: HttpRequest) -> str:
     for hop in reversed([hop.strip() for hop in forwarded if hop.strip()]):
         if not is_in(address, settings.TRUSTED_PROXIES):
             break
-        if not (client := as_address(hop)):
+        if not (client := as_address(_without_port(hop))):
             break
         address = client
     return address
+
+
+def _without_port(hop: str) -> str:
+    """203.0.113.7:4444 and [2001:db8::7]:4444, as some proxies write an address."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
 def comes_from_proxy(request: HttpRequest) -> bool:

@@ -9,68 +9,33 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 
 from django.conf import settings
 from django.db import IntegrityError
 from django.utils import timezone
 
 import rows
-from faults import Fault, NoOpenPosition, ProcessingError, StrategyDisabled, StrategyNotAllowed
+from faults import Fault, NoOpenPosition, ProcessingError, StrategyDisabled
 from positions.booking import Booking, as_netted, booking_of, write_lots, write_trades
 from positions.models import Lot
 from positions.netting import net, signed_position
 from trades.models import Strategy
-from wal.models import Entry
 from webhooks import trail
 from webhooks.alert_row import row_of
 from webhooks.drift import mark_drift
-from webhooks.identity import identity, identity_is_lasting, identity_of_entry
+from webhooks.identity import identity_is_lasting
 from webhooks.main_database import TRANSACTION_SECONDS
 from webhooks.models import LogStatus, WebhookLog
 from webhooks.orders import fill_of, order_of
 from webhooks.outcome import Outcome, recorded_outcome
 from webhooks.parking import has_expired, parked_for
-from webhooks.reading import Reading
 from webhooks.sameness import find_same, orders_another
 from webhooks.signal import Signal
 from webhooks.standing import STATEMENT_SHARE, Standing, look
+from webhooks.wanted import Wanted
 
 #: How long one statement may take when alerts are applied.
 STATEMENT_SECONDS = STATEMENT_SHARE * TRANSACTION_SECONDS
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """An entry that wants its effect."""
-
-    entry: Entry
-    reading: Reading
-    #: Try once more what failed before.
-    retry_failed: bool = False
-    #: An exit that has waited its time fails; only who knows that no entry is left that
-    #: could still bring its entry may say so.
-    give_up: bool = False
-
-    @property
-    def signal(self) -> Signal | None:
-        return self.reading.signal
-
-    @cached_property
-    def is_allowed(self) -> bool:
-        """Whether the token the entry came with may speak for its strategy."""
-        # What the token was bound to when it came in, so that a replay decides alike.
-        bound_to = self.entry.envelope.get("strategies")
-        return self.signal is None or not bound_to or self.signal.strategy in bound_to
-
-    @cached_property
-    def key(self) -> str:
-        """The idempotency key that its row gets."""
-        if self.signal is None or not self.is_allowed:
-            return identity_of_entry(self.entry.correlation_id)
-        key = identity(self.signal)
-        lasting = identity_is_lasting(self.signal)
-        return key if lasting else f"{key}@{self.entry.correlation_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +143,9 @@ def _effect(
     """What an alert that has none yet does. Nothing is written."""
     log = _new_log(each, known)
     try:
-        if each.reading.fault is not None:
-            raise each.reading.fault
+        if (refusal := each.refusal) is not None:
+            raise refusal
         assert each.signal is not None
-        if not each.is_allowed:
-            raise StrategyNotAllowed
         strategy = strategies[each.signal.strategy]
         if not strategy.enabled:
             raise StrategyDisabled

@@ -39,7 +39,8 @@ def receive(delivery: Delivery, *, correlation_id: uuid.UUID, received_at: datet
     """Take an alert: append it to the log, then give it its effect.
 
     Raises LogUnavailable if nothing was accepted, and Queued if the alert is
-    safe in the log but has no effect yet.
+    safe in the log but has no effect yet. What can never have one is told as such then too:
+    its sender need not wait for the database to hear of it.
     """
     with deadline.within(settings.ANSWER_SECONDS):
         appending = journal.append(
@@ -62,6 +63,11 @@ def receive(delivery: Delivery, *, correlation_id: uuid.UUID, received_at: datet
         waiting = hand_over(appending.entry, patience=patience, appending=appending)
         try:
             return outcome_of(waiting)
+        except Queued as queued:
+            if (refusal := waiting.wanted.refusal) is None:
+                raise
+            refusal.ids = queued.ids
+            raise refusal from None
         finally:
             tell_entry(appending.entry, waiting.book)
 
@@ -115,7 +121,7 @@ def outcome_of(waiting: Waiting) -> Outcome:
     except TooLong:
         if waiting.appending is not None:
             waiting.appending.wait()  # No longer: what is not on disk by now is not accepted.
-        late = Queued()
+        late = Queued("It is in the log; its turn did not come in time, so it is applied later.")
         if settler().abandon(waiting):
             give_back(waiting, late)
         late.ids = {"wal_id": waiting.entry.pk}

@@ -19,7 +19,7 @@ from positions.findings import Finding, FindingKind
 from positions.reconcile import lot_and_trade_findings
 from wal.models import Entry, EntryStatus
 from webhooks.alert_findings import alert_findings
-from webhooks.applying import Wanted, apply
+from webhooks.applying import apply
 from webhooks.correction import Change, change_of, correct
 from webhooks.entry_findings import entry_findings
 from webhooks.expectation import NotDerivable
@@ -27,6 +27,7 @@ from webhooks.models import LogStatus, WebhookLog
 from webhooks.pipeline import give_up_waiting, settle_through
 from webhooks.reading import read
 from webhooks.snapshot import one_moment
+from webhooks.wanted import Wanted
 
 #: Findings that are mended by giving a log entry its effect; the others by deriving
 #: their book.

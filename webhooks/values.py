@@ -171,11 +171,13 @@ def name(limit: int) -> Callable[[object], str]:
 
 
 def remark(value: object) -> str:
-    """Free text. Nothing depends on it, so it is cleaned rather than refused."""
-    text = _without(_text(value), _UNSTORABLE, keep="\t\r\n")
-    if len(text) > 4000:
-        raise Unreadable(f"{shown(value)} has {len(text)} characters; send at most 4000")
-    return text
+    """Free text, its first 4,000 characters; "" for what is no text.
+
+    No order depends on it, so it is cleaned rather than refused; the message keeps it whole.
+    """
+    if not isinstance(value, str | Decimal):
+        return ""
+    return _without(_text(value), _UNSTORABLE, keep="\t\r\n")[:4000]
 
 
 def _text(value: object) -> str:

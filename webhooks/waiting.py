@@ -14,12 +14,12 @@ from faults import DatabaseUnavailable, LogUnavailable, ProcessingError, Queued
 from wal import journal
 from wal.journal import Appending
 from wal.models import Entry
-from webhooks.applying import Wanted
 from webhooks.credentials import cut_tokens_from_text
 from webhooks.main_database import is_unreachable
 from webhooks.observation import lines_about
 from webhooks.outcome import Outcome
 from webhooks.reading import books_read, read
+from webhooks.wanted import Wanted
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,8 @@ def as_queued(error: Exception) -> Queued:
     if isinstance(error, Queued):
         return type(error)(error.message)
     if is_unreachable(error):
-        logger.warning("The database is out of reach: %s", str(error).strip())
+        reason = str(error).strip() or type(error).__name__
+        logger.warning("The database is out of reach: %s", reason)
         return DatabaseUnavailable()
     if isinstance(error, OperationalError):
         return Queued("Something else holds what this alert needs; it is tried again.")

@@ -11,12 +11,13 @@ from positions.models import Lot
 from tests.alerts import Poster, alert
 from tests.webhooks.test_reconcile import ago, log
 from trades.models import Trade
-from webhooks.applying import Wanted, apply
+from webhooks.applying import apply
 from webhooks.models import WebhookLog
 from webhooks.reading import read
 from webhooks.reconcile import find, mend
 from webhooks.signal import book_name
 from webhooks.standing import lock_book
+from webhooks.wanted import Wanted
 
 WAITING = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"
 

@@ -6,11 +6,13 @@ import time
 from datetime import timedelta
 from io import StringIO
 
+import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
 from positions.models import Lot
 from tests.commands import in_process
+from tests.environment import TOKEN
 from tests.server import NOWHERE, Server
 from wal.models import Entry
 from webhooks.models import WebhookLog
@@ -41,6 +43,25 @@ def test_alerts_are_queued_and_applied_in_order_later(databases: None) -> None:
     assert sorted(Lot.objects.values_list("symbol", "status")) == [
         ("BINANCE:BTCUSDT", "closed"),
         ("OTHER", "open"),
+    ]
+
+
+def test_what_can_never_be_applied_is_told_so_at_once(databases: None) -> None:
+    tokens = {"WEBHOOK_TOKENS": f"bound:{TOKEN}:Beta"}
+    with Server(DATABASE_URL=NOWHERE, **tokens) as server:
+        unread, foreign = server.post(strategy="Beta", price="NaN"), server.post()
+        assert (unread.http, unread["status"], unread.code) == (400, "rejected", "INVALID_PAYLOAD")
+        assert list(unread["error"]["fields"]) == ["price"]
+        assert (foreign.http, foreign.code) == (403, "STRATEGY_NOT_ALLOWED")
+        assert server.post(strategy="Beta").code == "DATABASE_UNAVAILABLE"
+    assert list(Entry.objects.values_list("status", flat=True)) == ["pending"] * 3
+
+    with pytest.raises(SystemExit):
+        call_command("replay_wal", stdout=StringIO())
+    assert list(WebhookLog.objects.order_by("wal_id").values_list("wal_id", "error_code")) == [
+        (unread["wal_id"], "INVALID_PAYLOAD"),
+        (foreign["wal_id"], "STRATEGY_NOT_ALLOWED"),
+        (Lot.objects.get().entry_webhook_log.wal_id, ""),
     ]
 
 

@@ -46,6 +46,8 @@ def test_addresses_outside_the_list_are_refused(post: Poster, settings: Settings
     [
         pytest.param("9.9.9.9", "1.1.1.1", "9.9.9.9", id="no proxy of ours"),
         pytest.param("10.0.0.1", "1.1.1.1", "1.1.1.1", id="one proxy"),
+        pytest.param("10.0.0.1", "1.1.1.1:4444", "1.1.1.1", id="one that tells the port"),
+        pytest.param("10.0.0.1", "[2001:db8::7]:44", "2001:db8::7", id="and with IPv6"),
         pytest.param("10.0.0.1", "6.6.6.6, 1.1.1.1, 10.0.0.2", "1.1.1.1", id="forged first hop"),
         pytest.param("10.0.0.1", "1.1.1.1, rubbish", "10.0.0.1", id="rubbish is not believed"),
         pytest.param("10.0.0.1", "", "10.0.0.1", id="no header"),

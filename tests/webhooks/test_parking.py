@@ -48,7 +48,7 @@ def test_a_parked_exit_closes_a_part_of_what_its_entry_opens(post: Poster) -> No
 def test_a_plain_sell_that_left_a_part_waits_for_its_entry(
     post: Poster, before: dict[str, Any]
 ) -> None:
-    after = {"market_position": "long", "market_position_size": "13"}
+    after: dict[str, Any] = {"market_position": "long", "market_position_size": "13"}
     assert post(action="sell", quantity="7", price="110", **after, **before)["status"] == "parked"
     assert post(quantity="20", market_position="long", market_position_size="20")
     trade = Trade.objects.get()

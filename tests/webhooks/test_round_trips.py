@@ -10,8 +10,9 @@ import pytest
 from django.db import connection
 
 from tests.factories import EntryFactory
-from webhooks.applying import Wanted, apply
+from webhooks.applying import apply
 from webhooks.reading import read
+from webhooks.wanted import Wanted
 
 pytestmark = pytest.mark.usefixtures("databases")
 

@@ -1,0 +1,55 @@
+"""An entry that wants its effect, and what its message and its token tell of that."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass
+from functools import cached_property
+
+from faults import Fault, InvalidJSON, InvalidPayload, StrategyNotAllowed
+from wal.models import Entry
+from webhooks.identity import identity, identity_is_lasting, identity_of_entry
+from webhooks.reading import Reading
+from webhooks.signal import Signal
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An entry that wants its effect."""
+
+    entry: Entry
+    reading: Reading
+    #: Try once more what failed before.
+    retry_failed: bool = False
+    #: An exit that has waited its time fails; only who knows that no entry is left that
+    #: could still bring its entry may say so.
+    give_up: bool = False
+
+    @property
+    def signal(self) -> Signal | None:
+        return self.reading.signal
+
+    @cached_property
+    def is_allowed(self) -> bool:
+        """Whether the token the entry came with may speak for its strategy."""
+        # What the token was bound to when it came in, so that a replay decides alike.
+        bound_to = self.entry.envelope.get("strategies")
+        return self.signal is None or not bound_to or self.signal.strategy in bound_to
+
+    @property
+    def refusal(self) -> Fault | None:
+        """Why it can never be applied, as far as the message and its token tell; else None."""
+        fault = self.reading.fault
+        if isinstance(fault, InvalidJSON | InvalidPayload):
+            # Another one for each who raises it: an answer's ids are put into it.
+            return copy(fault)
+        return None if self.is_allowed else StrategyNotAllowed()
+
+    @cached_property
+    def key(self) -> str:
+        """The idempotency key that its row gets."""
+        if self.signal is None or not self.is_allowed:
+            return identity_of_entry(self.entry.correlation_id)
+        key = identity(self.signal)
+        lasting = identity_is_lasting(self.signal)
+        return key if lasting else f"{key}@{self.entry.correlation_id}"
