@@ -19,13 +19,14 @@ from functools import partial
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db.models import BooleanField, F, QuerySet
+from django.db.models import BooleanField, F, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 import deadline
 from faults import LogUnavailable
 from wal import statements
+from wal.arrival import BY_MAIL, first_id
 from wal.models import UNSETTLED, Entry, EntryStatus
 from wal.statements import Mark
 from wal.writer import ALIAS, writer
@@ -197,9 +198,10 @@ def unsettled(book: str | None = None, *, up_to: int | None = None) -> QuerySet[
     return entries
 
 
-def parked(*, received_before: datetime) -> QuerySet[Entry]:
+def parked(*, had_before: datetime) -> QuerySet[Entry]:
     """Exits that have waited for their entry since before that time, in no order."""
-    return having(EntryStatus.PARKED).filter(received_at__lt=received_before)
+    as_long = ~BY_MAIL | Q(correlation_id__lt=first_id(had_before))
+    return having(EntryStatus.PARKED).filter(as_long, received_at__lt=had_before)
 
 
 def walk(entries: QuerySet[Entry], *, step: int = 100) -> Iterator[Entry]:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 import garbage
 from wal import journal
-from wal.models import Entry
+from wal.models import Entry, EntryStatus
 from webhooks.replay import Choice, chosen, how_many, line_about, replay
 from webhooks.side_by_side import MOST, WORTH_IT, Progress, processes_for, settle_side_by_side
 
@@ -92,7 +92,7 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _tell_of_parked(self) -> None:
-        if waiting := journal.parked(received_before=timezone.now()).count():
+        if waiting := journal.having(EntryStatus.PARKED).count():
             self.stdout.write(
                 f"{waiting} exit{' waits for its' if waiting == 1 else 's wait for their'} entry, "
                 f"for PARK_SECONDS ({settings.PARK_SECONDS}) at most; then a server of this log, "
