@@ -18,7 +18,7 @@ from tqdm import tqdm
 import garbage
 from wal import journal
 from wal.models import Entry, EntryStatus
-from webhooks.replay import Choice, chosen, how_many, line_about, replay
+from webhooks.replay import Choice, check_tables, chosen, how_many, line_about, replay
 from webhooks.side_by_side import MOST, WORTH_IT, Progress, processes_for, settle_side_by_side
 
 
@@ -80,6 +80,7 @@ class Command(BaseCommand):
         if options["dry_run"]:
             self._show(choice)
             return self._tell_of_parked()
+        check_tables()
         try:
             trouble = self._replay(choice, options["processes"])
             while options["follow"]:
