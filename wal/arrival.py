@@ -28,7 +28,7 @@ _VERSION: Final = 7 << 76 | 2 << 62
 
 def had_at(correlation_id: UUID, received_at: datetime, *, via_mail: bool) -> datetime:
     """When the service had the alert of this id, UTC."""
-    # The first mails there were had ids without a time.
+    # The ids of the first mails told no time.
     if not via_mail or correlation_id.version != 7:
         return received_at
     return _EPOCH + (correlation_id.int >> _REST) * _MILLISECOND
