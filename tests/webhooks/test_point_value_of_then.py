@@ -46,6 +46,14 @@ def test_a_lot_that_is_made_again_tells_it_too(changed: None) -> None:
     assert Trade.objects.get(quantity=1).point_value == 50
 
 
+def test_a_lot_that_is_closed_again_tells_it_too(changed: None) -> None:
+    Lot.objects.filter(quantity=1).update(
+        status="open", exit_webhook_log=None, trade=None, point_value=None
+    )
+    assert mend()[1] == []
+    assert Lot.objects.get(quantity=1).point_value == 50
+
+
 def test_where_nothing_tells_that_is_said(changed: None) -> None:
     Lot.objects.filter(quantity=1).update(point_value=None)
     forget_trade(Trade.objects.get(quantity=1))
