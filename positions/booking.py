@@ -85,12 +85,12 @@ def booking_of(netting: Netting, lots: list[Lot], fill: Fill) -> Booking:
     by_id = {lot.pk: lot for lot in lots}
     trades = trades_of(netting.closings, by_id, fill, shares)
     closed, rests = [], []
-    for closing in netting.closings:
+    for closing, trade in zip(netting.closings, trades, strict=True):
         lot = by_id[closing.lot.id]
         if closing.is_partial:
             rests.append(lot)
             lot = split(lot, closing.quantity)
-        lot.status = LotStatus.CLOSED
+        lot.status, lot.point_value = LotStatus.CLOSED, trade.point_value
         closed.append(lot)
     opened = lot_of(netting.opening, fill, shares[-1]) if netting.opening else None
     return Booking(tuple(trades), tuple(closed), tuple(rests), opened)
@@ -120,7 +120,7 @@ def write_lots(bookings: Sequence[tuple[Booking, UUID]]) -> Callable[[], None]:
             opened.append((booking.opened, alert))
     rows.update(
         [lot for lot, _ in whole],
-        ("status", "exit_webhook_log_id", "trade_id"),
+        ("status", "point_value", "exit_webhook_log_id", "trade_id"),
         _by_alert("exit_webhook_log_id", whole),
     )
     rows.update(rests, ("quantity", "entry_commission"))

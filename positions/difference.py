@@ -145,4 +145,5 @@ def _field_names(names: Iterable[str]) -> list[str]:
 
 
 TRADE_COLUMNS_WRITTEN = _field_names(TRADE_COLUMNS)
-LOT_COLUMNS_WRITTEN = [*_field_names(LOT_COLUMNS), "trade"]
+#: A lot's point value is its trade's, so it is written with the rest and not compared.
+LOT_COLUMNS_WRITTEN = [*_field_names(LOT_COLUMNS), "trade", "point_value"]

@@ -42,7 +42,7 @@ class ExpectedBook:
                 lot = self._add(split(lot, closing.quantity))
             else:
                 self.open.remove(lot)
-            lot.status = LotStatus.CLOSED
+            lot.status, lot.point_value = LotStatus.CLOSED, trade.point_value
             lot.exit_webhook_log_id = fill.log_id
             lot.trade = trade
         self.trades += trades

@@ -41,12 +41,19 @@ class Held:
         return self.strategy.pk, self.symbol
 
     def point_values(self) -> dict[int, Decimal]:
-        """By the alert that closed: the point value its trades were made with.
+        """By the alert that closed: the point value its trades were made with, where it is known.
 
-        A trade that is right keeps its own, whatever the strategy's is by now.
+        A trade that is right keeps its own, whatever the strategy's is by now; of one that is
+        gone its lot tells.
         """
         now = self.strategy.point_value_of(self.symbol)
-        values = {}
+        values = {
+            lot.exit_webhook_log_id: lot.point_value
+            for lot in self.lots
+            if (lot.strategy_id, lot.symbol) == self.book
+            and lot.exit_webhook_log_id is not None
+            and lot.point_value is not None
+        }
         for alert, ids in self.closed_by.items():
             trades = [self.trades[trade_id] for trade_id in ids]
             ours = [trade for trade in trades if (trade.strategy_id, trade.symbol) == self.book]

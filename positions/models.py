@@ -39,6 +39,9 @@ class Lot(models.Model):
     #: As the entry alert told it; its exits need not tell it again.
     currency = models.CharField(max_length=20, default="", db_default="", blank=True)
     status = models.CharField(max_length=6, choices=LotStatus.choices, default=LotStatus.OPEN)
+    #: The one its trade was made with; None while it is open, and where it was closed before
+    #: lots kept it.
+    point_value = ExactField(null=True, blank=True)
     # By name: positions stands below webhooks and does not import it. Only the
     # database knows that the arrow goes up here, as the audit trail wants it.
     entry_webhook_log = models.ForeignKey(

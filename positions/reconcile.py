@@ -94,7 +94,10 @@ CHECKS: Final = (
                        CASE WHEN t.direction <> o.direction THEN 'direction' END,
                        CASE WHEN t.quantity <> o.quantity THEN 'quantity' END,
                        CASE WHEN t.entry_price <> o.entry_price THEN 'entry price' END,
-                       CASE WHEN t.entry_time <> o.entry_time THEN 'entry time' END) AS differs
+                       CASE WHEN t.entry_time <> o.entry_time THEN 'entry time' END,
+                       -- Changed alone, its P&L does not follow, which tells enough.
+                       CASE WHEN t.point_value <> o.point_value AND t.pnl = {_DUE}
+                            THEN 'point value' END) AS differs
               FROM open_positions o
               JOIN trades t ON t.id = o.trade_id
               JOIN strategies s ON s.id = o.strategy_id

@@ -21,7 +21,7 @@ from addresses import client_address
 from faults import PayloadTooLarge
 from tradelog import instructions
 from tradelog.alert_messages import CASES, EXAMPLE_STRATEGY, PLACEHOLDERS, filled_in
-from tradelog.permissions import ask_for
+from tradelog.permissions import ask_for, named
 from trades.models import Strategy
 from webhooks.credentials import Token, configured_tokens, cut_tokens_from_text
 from webhooks.rehearsal import Rehearsal, read, rehearse
@@ -133,7 +133,7 @@ def alert_builder(request: HttpRequest) -> HttpResponse:
         "placeholders": PLACEHOLDERS,
         "strategies": Strategy.objects.values_list("name", flat=True),
         "webhook": webhook(request),
-        "may_reveal": request.user.has_perm(_MAY_REVEAL),
+        "may_not_reveal": _lacking(request, _MAY_REVEAL),
         "may_send": request.user.has_perm(_MAY_SEND),
         "message_form": MessageForm(),
     }
@@ -165,18 +165,23 @@ def _tried(request: HttpRequest, token: Token | None) -> dict[str, Any]:
     message, filled = filled_in(form.cleaned_data["message"])
     body = message.encode("utf-8", "surrogatepass")
     # What it would do tells the position.
-    may_see_position = request.user.has_perm(_MAY_SEE_POSITION)
-    rehearsal = rehearse(body, token) if may_see_position else read(body)
+    may_not_see_position = _lacking(request, _MAY_SEE_POSITION)
+    rehearsal = read(body) if may_not_see_position else rehearse(body, token)
     tried = {
         "message_form": form,
         "filled": filled,
         "rehearsal": rehearsal,
-        "may_see_position": may_see_position,
+        "may_not_see_position": may_not_see_position,
     }
     if "send" in request.POST:
         ask_for(request, _MAY_SEND)
         tried["answer"] = _sent(request, rehearsal, body, token)
     return tried
+
+
+def _lacking(request: HttpRequest, permission: str) -> str:
+    """The permission's name where the user has it not, else ""."""
+    return "" if request.user.has_perm(permission) else named([permission])[0]
 
 
 def _sent(

@@ -24,7 +24,7 @@ def told(error: Exception) -> str | None:
     text = str(error).strip()
     if _is_missing(error):
         return (
-            f"The {_name(error)} has not the tables it should have: {text}\n"
+            f"The {_name(error)} has not the tables it should have: {text.splitlines()[0]}. "
             "`make serve` makes them, and so do `manage.py migrate` and "
             "`manage.py migrate --database wal`."
         )

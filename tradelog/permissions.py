@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from django.contrib.auth.models import AnonymousUser, Permission, User
@@ -39,14 +39,19 @@ class PermissionLacking(PermissionDenied):
         self.lacking = lacking
 
     def named(self) -> list[str]:
-        """As the admin has them where they are given: "Alerts | alert | Can view alert"."""
-        codenames = [permission.partition(".")[2] for permission in self.lacking]
-        permissions = Permission.objects.filter(codename__in=codenames)
-        found = {
-            f"{permission.content_type.app_label}.{permission.codename}": str(permission)
-            for permission in permissions.select_related("content_type")
-        }
-        return [found.get(permission, permission) for permission in self.lacking]
+        """As the admin has them where they are given."""
+        return named(self.lacking)
+
+
+def named(permissions: Sequence[str]) -> list[str]:
+    """As the admin has them where they are given: "Alerts | alert | Can view alert"."""
+    codenames = [permission.partition(".")[2] for permission in permissions]
+    given = Permission.objects.filter(codename__in=codenames)
+    found = {
+        f"{permission.content_type.app_label}.{permission.codename}": str(permission)
+        for permission in given.select_related("content_type")
+    }
+    return [found.get(permission, permission) for permission in permissions]
 
 
 def may_open(user: User | AnonymousUser, page: str) -> bool:

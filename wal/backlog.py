@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
 
-from django.db.models import Count, Min
+from django.db.models import CharField, Count, Min
+from django.db.models.functions import Cast
 
 from wal import journal
+from wal.arrival import BY_MAIL, had_at
 from wal.models import UNSETTLED, EntryStatus, Refusal
 from wal.writer import ALIAS
 
@@ -18,7 +23,7 @@ class Waiting:
 
     status: EntryStatus
     entries: int
-    #: UTC; None where there are none.
+    #: UTC; when the service had the first of them, None where there are none.
     oldest: datetime | None
 
     @property
@@ -48,7 +53,7 @@ class Backlog:
 
     @property
     def oldest(self) -> datetime | None:
-        """UTC; when the oldest of them came."""
+        """UTC; when the service had the oldest of them."""
         return min((each.oldest for each in self.waiting if each.oldest), default=None)
 
     def overdue(self, now: datetime, *, soon: timedelta, parking: timedelta) -> tuple[Waiting, ...]:
@@ -71,16 +76,29 @@ def waiting() -> tuple[Waiting, ...]:
         row["status"]: row
         # Two queries, since each has an index that holds its states alone.
         for entries in (journal.unsettled(), journal.having(EntryStatus.PARKED))
-        for row in entries.values("status").annotate(entries=Count("id"), oldest=Min("received_at"))
+        for row in entries.values("status").annotate(
+            entries=Count("id"),
+            received=Min("received_at"),
+            first=Min("received_at", filter=~BY_MAIL),
+            # As text, since PostgreSQL knows no least of ids.
+            first_mail=Min(Cast("correlation_id", CharField()), filter=BY_MAIL),
+        )
     }
     return tuple(
         Waiting(
             status,
             found[status]["entries"] if status in found else 0,
-            found[status]["oldest"] if status in found else None,
+            _oldest(found[status]) if status in found else None,
         )
         for status in (*UNSETTLED, EntryStatus.PARKED)
     )
+
+
+def _oldest(row: Mapping[str, Any]) -> datetime:
+    came: list[datetime] = [row["first"]] if row["first"] else []
+    if row["first_mail"]:
+        came.append(had_at(UUID(row["first_mail"]), row["received"], via_mail=True))
+    return min(came)
 
 
 def backlog(*, since: datetime, until: datetime) -> Backlog:

@@ -19,13 +19,14 @@ from functools import partial
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db.models import BooleanField, F, QuerySet
+from django.db.models import BooleanField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 import deadline
 from faults import LogUnavailable
 from wal import statements
+from wal.arrival import BY_MAIL, first_id
 from wal.models import UNSETTLED, Entry, EntryStatus
 from wal.statements import Mark
 from wal.writer import ALIAS, writer
@@ -168,11 +169,16 @@ def release_own() -> None:
 
 def check_writable() -> None:
     """Raise what keeps an entry from being appended now, if anything does."""
+    _write(_append_and_take_back)
+
+
+def _append_and_take_back() -> None:
     # It takes the same turn and the same lock as an append, and wants room on the disk as that
-    # does: SQLite writes a page that was changed and changed back, and none that never was.
-    entries = Entry.objects.using(ALIAS)
-    newest = entries.filter(pk__in=entries.order_by("-id").values("id")[:1])
-    _write(lambda: [newest.update(attempts=F("attempts") + by) for by in (1, -1)])
+    # does: SQLite writes a page that was changed and changed back. Nobody sees it, and below
+    # the first id it uses none up.
+    tried = Entry(pk=0, body=b"", received_at=timezone.now())
+    tried.save(using=ALIAS, force_insert=True)
+    Entry.objects.using(ALIAS).filter(pk=0).delete()
 
 
 def having(status: EntryStatus) -> QuerySet[Entry]:
@@ -197,9 +203,10 @@ def unsettled(book: str | None = None, *, up_to: int | None = None) -> QuerySet[
     return entries
 
 
-def parked(*, received_before: datetime) -> QuerySet[Entry]:
+def parked(*, had_before: datetime) -> QuerySet[Entry]:
     """Exits that have waited for their entry since before that time, in no order."""
-    return having(EntryStatus.PARKED).filter(received_at__lt=received_before)
+    as_long = ~BY_MAIL | Q(correlation_id__lt=first_id(had_before))
+    return having(EntryStatus.PARKED).filter(as_long, received_at__lt=had_before)
 
 
 def walk(entries: QuerySet[Entry], *, step: int = 100) -> Iterator[Entry]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
 from django.db import models
 from django.db.models import Q
+
+from wal.arrival import had_at
 
 
 class EntryStatus(models.TextChoices):
@@ -86,6 +89,16 @@ class Entry(models.Model):
 
     def __str__(self) -> str:
         return f"log entry {self.pk} ({self.status})"
+
+    @property
+    def via_mail(self) -> bool:
+        """Whether it came by mail."""
+        return bool(self.envelope.get("via_mail", False))
+
+    @property
+    def had_at(self) -> datetime:
+        """UTC; when the service had it, from which its time to wait counts."""
+        return had_at(self.correlation_id, self.received_at, via_mail=self.via_mail)
 
 
 class Refusal(models.Model):

@@ -45,7 +45,7 @@ def row_of(entry: Entry, signal: Signal | None, *, key: str) -> WebhookLog:
         token_name=entry.envelope.get("token", ""),
         source_address=entry.envelope.get("address") or None,
         received_at=entry.received_at,
-        via_mail=entry.envelope.get("via_mail", False),
+        via_mail=entry.via_mail,
         processed_at=timezone.now(),
         **said,
     )

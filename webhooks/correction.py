@@ -36,9 +36,22 @@ class Change:
     alerts: list[ExpectedAlert]
     #: The ids of alerts that moved nothing, and yet point to a trade.
     misled: frozenset[int]
+    #: The ids of alerts whose trades' point value is known, however the strategy's is by now.
+    valued: frozenset[int]
 
     def __bool__(self) -> bool:
         return bool(self.difference or self.wrong_alerts or self.misled)
+
+    @cached_property
+    def guessed(self) -> list[ExpectedAlert]:
+        """Alerts of which a trade is missing, and nobody knows with which point value it was."""
+        missing = {id(trade) for trade, row in self.difference.trades if row is None}
+        return [
+            alert
+            for alert in self.alerts
+            if alert.standing.pk not in self.valued
+            and not missing.isdisjoint(map(id, alert.trades))
+        ]
 
     @cached_property
     def wrong_alerts(self) -> list[ExpectedAlert]:
@@ -62,12 +75,13 @@ def change_of(strategy_name: str, symbol: str) -> Change:
     moving = moving_alerts(strategy_name, symbol)
     alerts = list(moving)
     held = held_in(strategy, symbol, moving)
-    book, expected = derive(strategy, alerts, held.point_values())
+    point_values = held.point_values()
+    book, expected = derive(strategy, alerts, point_values)
     pointing = WebhookLog.objects.filter(
         strategy=strategy_name, symbol=symbol, trade__isnull=False
     ).values_list("pk", flat=True)
     misled = frozenset(pointing) - held.alerts
-    return Change(strategy, symbol, compare(book, held), expected, misled)
+    return Change(strategy, symbol, compare(book, held), expected, misled, frozenset(point_values))
 
 
 @transaction.atomic

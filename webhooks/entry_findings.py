@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from positions.findings import Finding, FindingKind
 from wal import journal
+from wal.arrival import had_at
 from wal.models import UNSETTLED, Entry, EntryStatus
 from webhooks.models import LogStatus, WebhookLog
 from webhooks.outcome import settled_as
@@ -44,12 +45,12 @@ def _stuck(strategy: str | None) -> Iterator[Finding]:
     now = timezone.now()
     free = Q(status=EntryStatus.PENDING) | Q(claimed_until__lt=now)
     late = journal.unsettled().filter(free, received_at__lt=now - GRACE)
-    parked = journal.parked(received_before=now - GRACE - parking_time())
+    parked = journal.parked(had_before=now - GRACE - parking_time())
     for entry in chain(journal.walk(late), journal.walk(parked)):
         named, symbol = _book_of(entry)
         if strategy not in (None, named):
             continue
-        age = f"since {entry.received_at:%Y-%m-%d %H:%M:%S} UTC"
+        age = f"since {entry.had_at:%Y-%m-%d %H:%M:%S} UTC"
         is_parked = entry.status == EntryStatus.PARKED
         yield Finding(
             FindingKind.ENTRY_STUCK,
@@ -95,9 +96,9 @@ def compared(
 ) -> Iterator[Finding]:
     """What does not hold between settled entries and `rows`, among which theirs should be."""
     known = {
-        correlation_id: (status, processed_at, received_at)
-        for correlation_id, status, processed_at, received_at in rows.values_list(
-            "correlation_id", "status", "processed_at", "received_at"
+        name: (status, processed_at, had_at(name, received_at, via_mail=via_mail))
+        for name, status, processed_at, received_at, via_mail in rows.values_list(
+            "correlation_id", "status", "processed_at", "received_at", "via_mail"
         )
     }
     unknown, otherwise = {}, []
@@ -186,28 +187,29 @@ def _without_row(entry_ids: list[int]) -> Iterator[Finding]:
 
 
 def _waiting_in_vain(strategy: str | None) -> Iterator[Finding]:
+    had_before = timezone.now() - GRACE - parking_time()
     parked = WebhookLog.objects.filter(
-        status=LogStatus.PARKED, received_at__lt=timezone.now() - GRACE - parking_time()
+        status=LogStatus.PARKED, received_at__lt=had_before
     ).order_by("id")
     if strategy is not None:
         parked = parked.filter(strategy=strategy)
-    alerts = parked.values_list("id", "correlation_id", "strategy", "symbol", "received_at")
+    alerts = parked.only("correlation_id", "strategy", "symbol", "received_at", "via_mail")
     waiting = alerts.iterator(chunk_size=_TOGETHER)
     while batch := list(islice(waiting, _TOGETHER)):
         in_log = set(
             Entry.objects.filter(
-                correlation_id__in=[correlation_id for _, correlation_id, *_ in batch]
+                correlation_id__in=[alert.correlation_id for alert in batch]
             ).values_list("correlation_id", flat=True)
         )
-        for row_id, correlation_id, named, symbol, received_at in batch:
-            if correlation_id not in in_log:
+        for alert in batch:
+            if alert.had_at < had_before and alert.correlation_id not in in_log:
                 yield Finding(
                     FindingKind.PARKED_WITHOUT_ENTRY,
-                    named,
-                    symbol,
-                    f"Alert {row_id} has waited for its entry alert since "
-                    f"{received_at:%Y-%m-%d %H:%M:%S} UTC, and the log has lost it.",
-                    alerts=(row_id,),
+                    alert.strategy,
+                    alert.symbol,
+                    f"Alert {alert.pk} has waited for its entry alert since "
+                    f"{alert.had_at:%Y-%m-%d %H:%M:%S} UTC, and the log has lost it.",
+                    alerts=(alert.pk,),
                     mendable=True,
                 )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Q
 
 from trades.columns import ExactField
 from trades.direction import Direction
 from trades.models import Trade
+from wal.arrival import had_at
 
 
 class LogStatus(models.TextChoices):
@@ -115,6 +118,11 @@ class WebhookLog(models.Model):
 
     def __str__(self) -> str:
         return f"alert {self.pk} ({self.status})"
+
+    @property
+    def had_at(self) -> datetime:
+        """UTC; when the service had it, from which its time to wait counts."""
+        return had_at(self.correlation_id, self.received_at, via_mail=self.via_mail)
 
 
 class TrailAnchor(models.Model):

@@ -20,17 +20,17 @@ def parking_time() -> timedelta:
 
 def has_expired(log: WebhookLog) -> bool:
     """Whether a parked exit has waited long enough."""
-    return timezone.now() - log.received_at >= parking_time()
+    return timezone.now() - log.had_at >= parking_time()
 
 
 def parked_for(
     entry: WebhookLog, signal: Signal, waiting: Iterable[WebhookLog]
 ) -> Iterator[tuple[WebhookLog, Signal]]:
     """Those of a book's parked exits that may belong to this entry, in the order they came."""
-    # Times of receipt, not the clock: a replay decides as the live path did.
-    earliest = entry.received_at - parking_time()
+    # When they came, not the clock: a replay decides as the live path did.
+    earliest = entry.had_at - parking_time()
     for log in waiting:
-        if log.received_at >= earliest:
+        if log.had_at >= earliest:
             its_signal = parse(log.payload.encode())
             if _may_belong(its_signal, signal):
                 yield log, its_signal

@@ -134,7 +134,7 @@ def give_up_waiting(entry: Entry, *, patience: float) -> Outcome:
     Raises Queued as `settle_through` does.
     """
     book = read(entry).book
-    in_time = journal.unsettled(book).filter(received_at__lte=entry.received_at + parking_time())
+    in_time = journal.unsettled(book).filter(received_at__lte=entry.had_at + parking_time())
     for waiting in journal.walk(in_time):
         if book_of(waiting) == book:
             settle_through(waiting, patience=patience)

@@ -17,6 +17,7 @@ from django.conf import settings
 from faults import Queued
 from positions.findings import Finding, FindingKind
 from positions.reconcile import lot_and_trade_findings
+from trades.numeric import plain
 from wal.models import Entry, EntryStatus
 from webhooks.alert_findings import alert_findings
 from webhooks.applying import apply
@@ -82,7 +83,12 @@ def find(
         found = [*lot_and_trade_findings(strategy), *alert_findings(strategy)]
     found += entry_findings(strategy, advance)
     mendable = _mendable(found, _books_with_gaps(found))
-    return [replace(finding, mendable=finding.mendable or finding in mendable) for finding in found]
+    return [
+        replace(finding, mendable=True, sentence=finding.sentence + mendable[finding])
+        if finding in mendable
+        else finding
+        for finding in found
+    ]
 
 
 def mend(
@@ -138,8 +144,8 @@ def _books_with_gaps(found: Iterable[Finding]) -> frozenset[Book]:
     )
 
 
-def _mendable(found: Iterable[Finding], gaps: frozenset[Book]) -> frozenset[Finding]:
-    """The findings about books that their alerts tell how to mend."""
+def _mendable(found: Iterable[Finding], gaps: frozenset[Book]) -> dict[Finding, str]:
+    """The findings about books that their alerts tell how to mend, and what they do not tell."""
     changes: dict[Book, Change] = {}
     about_books = [finding for finding in found if finding.kind not in OF_ENTRIES]
     for book in _by_book(about_books).keys() - gaps:
@@ -160,7 +166,19 @@ def _mendable(found: Iterable[Finding], gaps: frozenset[Book]) -> frozenset[Find
         )
         return is_touched and strange_lots <= lots and strange_trades <= trades
 
-    return frozenset(finding for finding in about_books if is_mended(finding))
+    return {
+        finding: _untold(changes[_book(finding)], finding)
+        for finding in about_books
+        if is_mended(finding)
+    }
+
+
+def _untold(change: Change, finding: Finding) -> str:
+    """What mending takes for given, as a sentence."""
+    if not any(alert.standing.pk in finding.alerts for alert in change.guessed):
+        return ""
+    value = plain(change.strategy.point_value_of(change.symbol))
+    return f" The point value of then is not known: --fix takes today's, {value:f}."
 
 
 def _mend_books(found: list[Finding]) -> Iterator[Mended]:

@@ -12,12 +12,17 @@ from datetime import datetime
 from itertools import chain, islice
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from faults import DatabaseUnavailable, Fault, Queued
+from positions.models import Lot
+from trades.models import Strategy, Trade
 from wal import journal
 from wal.models import Entry, EntryStatus
+from webhooks.main_database import TRANSACTION_SECONDS, ask
+from webhooks.models import WebhookLog
 from webhooks.outcome import Outcome
 from webhooks.parking import parking_time
 from webhooks.pipeline import give_up_waiting, hand_over, outcome_of
@@ -81,6 +86,19 @@ class Replayed:
         )
 
 
+def check_tables() -> None:
+    """Raise what the main database says where tables or columns are missing there.
+
+    Of one that is out of reach the entries tell, as they stay in the log.
+    """
+    try:
+        ask(TRANSACTION_SECONDS)
+    except (OperationalError, InterfaceError):
+        return
+    for model in (Strategy, Trade, Lot, WebhookLog):
+        model._default_manager.first()
+
+
 def chosen(choice: Choice) -> Iterator[Entry]:
     """The entries to replay, in the order of the log; exits whose time is over come last."""
     return islice(chain.from_iterable(_walks(choice)), choice.limit)
@@ -113,7 +131,7 @@ def _queries(choice: Choice) -> list[QuerySet[Entry]]:
         ]
     if choice.failed:
         entries.append(journal.having(EntryStatus.FAILED))
-    entries.append(journal.parked(received_before=timezone.now() - parking_time()))
+    entries.append(journal.parked(had_before=timezone.now() - parking_time()))
     if choice.since is not None:
         entries = [query.filter(received_at__gte=choice.since) for query in entries]
     return entries

@@ -80,9 +80,12 @@ def _of_trades(change: Change) -> Iterator[Discrepancy]:
     def told(trade: int | None, field: str, kept: str, recomputed: str, sentence: str) -> Any:
         return Discrepancy(trade, name, symbol, field, kept, recomputed, sentence)
 
+    guessed = {id(trade) for alert in change.guessed for trade in alert.trades}
     for expected, kept in difference.trades:
         if kept is None:
-            sentence = f"A trade is missing: {_described(expected)}."
+            valued = " with today's point value; the one of then is not known"
+            untold = valued if id(expected) in guessed else ""
+            sentence = f"A trade is missing: {_described(expected)}{untold}."
             yield told(None, "", "", _described(expected), sentence)
             continue
         for column in TRADE_COLUMNS:

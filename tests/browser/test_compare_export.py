@@ -46,7 +46,7 @@ def test_from_the_file_to_the_import_and_back(
     assert barriers(page) == []
     if folder := os.environ.get("SCREENSHOTS"):
         page.screenshot(path=f"{folder}/compare-{look}.png", full_page=True)
-    page.get_by_role("button", name="Import the 1 missing trade").click()
+    page.get_by_role("button", name="Import the missing trade").click()
     expect(page.get_by_text("Imported 1 trade as import")).to_be_visible()
     assert ImportBatch.objects.get().file_name == "liste.csv"
     page.get_by_role("button", name="Undo").click()

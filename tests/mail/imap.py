@@ -23,14 +23,15 @@ PASSWORD = 'secret-@/:%"\\-4711'
 class MailServer:
     """`with MailServer() as mails: mails.deliver(mail())`. What it holds is gone when it stops."""
 
-    def __init__(self) -> None:
+    def __init__(self, password: str = PASSWORD) -> None:
+        self.password = password
         self.port = free_port()
         self._client: IMAPClient | None = None
         self.process: subprocess.Popen[bytes]
 
     @property
     def url(self) -> str:
-        return f"imap://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/INBOX"
+        return f"imap://{USER}:{quote(self.password, safe='')}@127.0.0.1:{self.port}/INBOX"
 
     def __enter__(self) -> MailServer:
         self.start()
@@ -48,7 +49,7 @@ class MailServer:
         self.process = subprocess.Popen(
             [sys.executable, "-c", "from pymap.main import main; main()", "--no-tls",
              "--host", "127.0.0.1", "--port", str(self.port),
-             "dict", "--demo-user", USER, "--demo-password", PASSWORD]
+             "dict", "--demo-user", USER, "--demo-password", self.password]
         )  # fmt: skip
         deadline = time.monotonic() + 20
         while True:
@@ -70,7 +71,7 @@ class MailServer:
     def _inbox(self) -> IMAPClient:
         if self._client is None:
             self._client = IMAPClient("127.0.0.1", port=self.port, ssl=False, timeout=10)
-            self._client.login(USER, PASSWORD)
+            self._client.plain_login(USER, self.password)
             self._client.select_folder("INBOX")
         return self._client
 

@@ -10,9 +10,11 @@ import subprocess
 import sys
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -149,6 +151,20 @@ def test_a_refused_log_in_says_why_and_tells_no_secret(
     assert "secret" not in str(error.value) and "471" not in str(error.value)
 
 
+def test_a_password_need_not_be_ascii(
+    ingest: Ingest, mails: MailServer, settings: Settings
+) -> None:
+    with MailServer("Schlüssel-4711") as theirs:
+        settings.MAILBOX_URL = theirs.url
+        theirs.deliver(mail())
+        ingest()
+        assert Lot.objects.count() == 1
+        settings.MAILBOX_URL = theirs.url.replace("4711", "4712")
+        with pytest.raises(CommandError, match="the log-in was refused") as error:
+            ingest()
+    assert "Schl" not in str(error.value) and "471" not in str(error.value)
+
+
 @contextmanager
 def telling_server() -> Iterator[int]:
     """A mail server that says again what it was told, wherever it can."""
@@ -161,6 +177,10 @@ def telling_server() -> Iterator[int]:
                 tag, command, *_ = line.split()
                 if command == b"CAPABILITY":
                     lines.write(b"* CAPABILITY IMAP4rev1\r\n%s OK done\r\n" % tag)
+                elif command == b"AUTHENTICATE":
+                    lines.write(b"+ \r\n")
+                    lines.flush()
+                    lines.write(b"%s NO I do not know %s\r\n" % (tag, lines.readline().strip()))
                 else:
                     lines.write(b"%s NO I do not know %s\r\n" % (tag, line.strip()))
                 lines.flush()
@@ -170,15 +190,18 @@ def telling_server() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
+@pytest.mark.parametrize("password", [PASSWORD, "Schlüssel-4711"])
 def test_a_server_that_tells_the_password_is_not_repeated(
-    ingest: Ingest, mails: MailServer, settings: Settings
+    ingest: Ingest, settings: Settings, password: str
 ) -> None:
     with telling_server() as port:
-        settings.MAILBOX_URL = mails.url.replace(str(mails.port), str(port))
+        settings.MAILBOX_URL = f"imap://{USER}:{quote(password, safe='')}@127.0.0.1:{port}/INBOX"
         with pytest.raises(CommandError, match="I do not know") as error:
             ingest()
-    assert "***" in str(error.value)
-    assert "secret" not in str(error.value) and "4711" not in str(error.value)
+    said = str(error.value)
+    assert "***" in said
+    assert "secret" not in said and "4711" not in said
+    assert b64encode(f"\0{USER}\0{password}".encode()).decode() not in said
 
 
 def test_a_folder_that_is_not_there(ingest: Ingest, mails: MailServer, settings: Settings) -> None:

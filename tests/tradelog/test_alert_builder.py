@@ -102,7 +102,9 @@ def test_tokens_are_never_in_the_page(staff: Client) -> None:
 
 def test_a_token_is_told_to_those_who_may_see_it(looker: Client) -> None:
     assert looker.post(REVEAL, {"token": "1"}).status_code == 403
-    assert "Your user may not see tokens" in text_of(looker.get(PAGE))
+    text = text_of(looker.get(PAGE))
+    assert "Your user may not see tokens" in text
+    assert f"“{Permission.objects.get(codename='reveal_webhooktoken')}”" in text
     allow("reveal_webhooktoken")
     answer = looker.post(REVEAL, {"token": "2"})
     assert answer.json() == {"url": f"https://testserver/webhook/{BOUND_TOKEN}/"}
@@ -160,7 +162,8 @@ def test_who_may_not_see_positions_is_told_none(looker: Client, post: Poster) ->
     reduces = json.dumps(alert(action="sell", quantity="0.5", time="2026-01-05T15:00:00Z"))
     drifts = json.dumps(alert(action="sell", quantity="0.5", **as_seen))
     closes_nothing = json.dumps(alert(action="exit", quantity=None, symbol="OTHER"))
-    refused = "the permission “Can view position lot”"
+    # As the admin has it where it is given.
+    refused = "the permission “Positions | position lot | Can view position lot”"
     told = ("Now it would", "NO_OPEN_POSITION", "is another than the one logged")
     for message in (reduces, drifts, closes_nothing):
         page = try_out(looker, message)

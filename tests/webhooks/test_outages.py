@@ -143,19 +143,36 @@ def test_a_locked_log_accepts_nothing_in_time(server: Server) -> None:
     assert server.get("/health/ready").http == 200
 
 
-def test_a_full_disk_accepts_nothing_and_breaks_nothing(server: Server) -> None:
-    server.post()
+@contextmanager
+def full_disk(server: Server) -> Iterator[None]:
     (worker,) = (
         process for process in server.workers() if "spawn_main" in " ".join(process.cmdline())
     )
     before = resource.prlimit(worker.pid, resource.RLIMIT_FSIZE)
     # No file of this process may grow past this: its writes to the log fail.
     resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (0, before[1]))
-    assert server.post(symbol="OTHER").code == "WAL_UNAVAILABLE"
-    assert not WebhookLog.objects.filter(symbol="OTHER").exists()
-    ready = server.get("/health/ready")
-    assert (ready.http, ready["parts"]["log"][:11]) == (503, "unavailable")
+    yield
     resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_seen_while_the_log_is_empty(server: Server) -> None:
+    before = server.post()["wal_id"]
+    Entry.objects.all().delete()
+    with full_disk(server):
+        ready = server.get("/health/ready")
+        assert (ready.http, ready["parts"]["log"][:11]) == (503, "unavailable")
+    assert server.get("/health/ready").http == 200
+    assert not Entry.objects.exists()
+    assert server.post(symbol="OTHER")["wal_id"] == before + 1, "looking used up an id"
+
+
+def test_a_full_disk_accepts_nothing_and_breaks_nothing(server: Server) -> None:
+    server.post()
+    with full_disk(server):
+        assert server.post(symbol="OTHER").code == "WAL_UNAVAILABLE"
+        assert not WebhookLog.objects.filter(symbol="OTHER").exists()
+        ready = server.get("/health/ready")
+        assert (ready.http, ready["parts"]["log"][:11]) == (503, "unavailable")
     assert server.post(symbol="OTHER").http == 200
     server.wait_until(settled)
     assert Entry.objects.count() == 2

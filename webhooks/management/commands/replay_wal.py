@@ -17,8 +17,8 @@ from tqdm import tqdm
 
 import garbage
 from wal import journal
-from wal.models import Entry
-from webhooks.replay import Choice, chosen, how_many, line_about, replay
+from wal.models import Entry, EntryStatus
+from webhooks.replay import Choice, check_tables, chosen, how_many, line_about, replay
 from webhooks.side_by_side import MOST, WORTH_IT, Progress, processes_for, settle_side_by_side
 
 
@@ -80,6 +80,7 @@ class Command(BaseCommand):
         if options["dry_run"]:
             self._show(choice)
             return self._tell_of_parked()
+        check_tables()
         try:
             trouble = self._replay(choice, options["processes"])
             while options["follow"]:
@@ -92,7 +93,7 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _tell_of_parked(self) -> None:
-        if waiting := journal.parked(received_before=timezone.now()).count():
+        if waiting := journal.having(EntryStatus.PARKED).count():
             self.stdout.write(
                 f"{waiting} exit{' waits for its' if waiting == 1 else 's wait for their'} entry, "
                 f"for PARK_SECONDS ({settings.PARK_SECONDS}) at most; then a server of this log, "
