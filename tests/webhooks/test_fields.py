@@ -280,15 +280,6 @@ def test_texts(field: str, limit: int) -> None:
         assert "\ufffd" in fault_of(field, **{field: bad})
 
 
-def test_comment_is_cleaned_and_refuses_no_order() -> None:
-    assert read(comment="a\x00b\ud83dc\nd😀").comment == "a\ufffdb\ufffdc\nd😀"
-    assert read(comment="ж" * 4001).comment == "ж" * 4000
-    for no_text in (True, ["x"], {"x": 1}):
-        assert read(comment=no_text).comment == ""
-    assert read(comment=42).comment == "42"
-    fault_of("comment", comment="{{strategy.order.comment}}")
-
-
 @pytest.mark.parametrize("sent", [True, "true", "TRUE", 1, "1", 1.0])
 def test_is_test(sent: Any) -> None:
     assert read(is_test=sent).is_test is True

@@ -283,3 +283,13 @@ def test_an_order_speaks_of_its_own_book(fields: dict[str, Any]) -> None:
         return
     assert subject == Subject(signal.strategy, signal.symbol, signal.is_test, signal.time)
     assert subject.book == signal.book
+
+
+def test_comment_is_cleaned_and_refuses_no_order() -> None:
+    assert order(comment="a\x00b\ud83dc\nd😀").comment == "a\ufffdb\ufffdc\nd😀"
+    assert order(comment="ж" * 4001).comment == "ж" * 4000
+    for no_text in (True, ["x"], {"x": 1}):
+        assert order(comment=no_text).comment == ""
+    assert order(comment=42).comment == "42"
+    placeholder = {"symbol": "X", "comment": "{{strategy.order.comment}}"}
+    assert list(faults_of(placeholder | GOOD)) == ["comment"]
