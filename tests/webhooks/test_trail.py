@@ -225,7 +225,7 @@ def test_the_command_names_the_first(trailed: list[WebhookLog]) -> None:
 
 def test_rows_from_before_the_trail_are_chained(databases: None) -> None:
     executor = MigrationExecutor(connection)
-    newest = executor.loader.graph.leaf_nodes("webhooks")
+    newest = executor.loader.graph.leaf_nodes()
     executor.migrate([("webhooks", "0001_initial")])
     try:
         OldLog: Any = executor.loader.project_state([("webhooks", "0001_initial")]).apps.get_model(
