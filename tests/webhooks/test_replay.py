@@ -140,9 +140,15 @@ def test_what_fails_again_is_said_and_exits_1(
     assert "failed: STRATEGY_DISABLED" in capsys.readouterr().out
 
 
-def test_an_entry_that_is_not_there_is_a_usage_error(databases: None) -> None:
-    with pytest.raises(CommandError, match="no entry 99") as error:
-        run("--id", "99")
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["--id", "99"], "no entry 99"), (["--dry-run", "--follow"], "looks once")],
+)
+def test_what_cannot_be_meant_is_a_usage_error(
+    databases: None, arguments: list[str], words: str
+) -> None:
+    with pytest.raises(CommandError, match=words) as error:
+        run(*arguments)
     assert error.value.returncode == 2
 
 

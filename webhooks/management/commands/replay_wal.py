@@ -73,6 +73,8 @@ class Command(BaseCommand):
             limit=options["limit"],
             only_free=options["follow"],
         )
+        if options["follow"] and options["dry_run"]:
+            raise CommandError("--dry-run looks once; --follow goes on.", returncode=2)
         if options["processes"] and choice != Choice():
             raise CommandError("--processes is for everything, not for a choice.", returncode=2)
         if choice.entry_id is not None and not Entry.objects.filter(pk=choice.entry_id).exists():
