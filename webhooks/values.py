@@ -173,7 +173,7 @@ def name(limit: int) -> Callable[[object], str]:
 def remark(value: object) -> str:
     """Free text, its first 4,000 characters; "" for what is no text.
 
-    No order depends on it, so it is cleaned rather than refused; the message keeps it whole.
+    No order is refused for it, so it is cleaned; the message keeps it whole.
     """
     if not isinstance(value, str | Decimal):
         return ""

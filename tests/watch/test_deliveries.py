@@ -146,10 +146,11 @@ def test_each_hears_of_an_alarm_before_it_hears_that_it_is_over(
     assert {notice.fate for notice in Notice.objects.all()} == {"delivered"}
 
 
+@pytest.mark.parametrize("status", [400, 413, 422])
 def test_one_message_that_a_service_cannot_read_holds_up_no_other(
-    watch: Watch, receiver: Receiver
+    watch: Watch, receiver: Receiver, status: int
 ) -> None:
-    receiver.status_of["tradelog: refused by rate"] = 400
+    receiver.status_of["tradelog: refused by rate"] = status
     refuse()
     watch.look(NOW + MINUTE)
     drift("Alpha")
@@ -157,7 +158,7 @@ def test_one_message_that_a_service_cannot_read_holds_up_no_other(
     assert titles(receiver) == ["drift of Alpha"]
     refused, drifted = Notice.objects.order_by("id")
     assert (refused.fate, drifted.fate) == ("waits for its delivery", "delivered")
-    assert refused.trouble == "json, entry 1 of ALERT_URLS: it answered 400"
+    assert refused.trouble == f"json, entry 1 of ALERT_URLS: it answered {status}"
 
 
 class SlowWatch(Watch):
