@@ -15,8 +15,7 @@ from uuid import UUID
 
 import rows
 from positions.models import Lot, LotStatus
-from positions.netting import Closing, Netting, Opening, OpenLot
-from trades.direction import Direction
+from positions.netting import Closing, Netting, Opening
 from trades.models import Strategy, Trade
 from trades.numeric import exactly, plain, share
 from trades.pnl import discrepancy, realised_pnl
@@ -62,21 +61,6 @@ class Booking:
             lot.exit_webhook_log_id = log_id
         if self.opened is not None:
             self.opened.entry_webhook_log_id = log_id
-
-    def open_after(self, lots: Sequence[Lot]) -> list[Lot]:
-        """What is left open of the lots it was netted against, and what it opened."""
-        left = [lot for lot in lots if lot.status == LotStatus.OPEN]
-        return left if self.opened is None else [*left, self.opened]
-
-
-def open_lots(strategy: Strategy, symbol: str) -> list[Lot]:
-    """The book's open lots in the order they were opened."""
-    return list(Lot.objects.filter(strategy=strategy, symbol=symbol, status="open").order_by("id"))
-
-
-def as_netted(lot: Lot) -> OpenLot:
-    """The lot as netting sees it."""
-    return OpenLot(lot.pk, Direction(lot.direction), lot.quantity)
 
 
 def booking_of(netting: Netting, lots: list[Lot], fill: Fill) -> Booking:

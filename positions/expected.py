@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
 
-from positions.booking import Fill, as_netted, commission_shares, lot_of, split, trades_of
+from positions.booking import Fill, commission_shares, lot_of, split, trades_of
 from positions.models import Lot, LotStatus
-from positions.netting import Netting, Order, net, signed_position
+from positions.netting import Netting, Order, net
+from positions.open_lots import OpenLots
 from trades.models import Trade
 
 
@@ -28,11 +29,11 @@ class ExpectedBook:
     @property
     def position(self) -> Decimal:
         """Signed: long is positive."""
-        return signed_position([as_netted(lot) for lot in self.open])
+        return OpenLots(self.open).position
 
     def carry_out(self, order: Order, fill: Fill) -> tuple[Netting, list[Trade]]:
         """Give one order its effect; raises NoOpenPosition if it has none."""
-        netting = net(order, [as_netted(lot) for lot in self.open])
+        netting = net(order, OpenLots(self.open).as_netted())
         by_id = {lot.pk: lot for lot in self.open}
         shares = commission_shares(netting, fill.commission)
         trades = trades_of(netting.closings, by_id, fill, shares)

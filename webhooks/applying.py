@@ -16,9 +16,9 @@ from django.utils import timezone
 
 import rows
 from faults import Fault, NoOpenPosition, ProcessingError, StrategyDisabled
-from positions.booking import Booking, as_netted, booking_of, write_lots, write_trades
-from positions.models import Lot
-from positions.netting import net, signed_position
+from positions.booking import Booking, booking_of, write_lots, write_trades
+from positions.netting import net
+from positions.open_lots import OpenLots, all_open_lots, net_open
 from trades.models import Strategy
 from webhooks import trail
 from webhooks.alert_row import row_of
@@ -149,12 +149,11 @@ def _effect(
         strategy = strategies[each.signal.strategy]
         if not strategy.enabled:
             raise StrategyDisabled
-        lots = standing.lots.get(each.reading.book, [])
+        lots = standing.lots.get(each.reading.book, OpenLots())
         if each.signal.is_test:
             # Logged in full; it moves no position.
             with suppress(NoOpenPosition):
-                netted = [as_netted(lot) for lot in lots]
-                log.action = net(order_of(each.signal, strategy), netted).effect
+                log.action = net(order_of(each.signal, strategy), lots.as_netted()).effect
             return _Effect(log)
         return _netted(log, each.signal, strategy, lots)
     except Fault as fault:
@@ -170,13 +169,13 @@ def _new_log(each: Wanted, known: WebhookLog | None) -> WebhookLog:
     return log
 
 
-def _netted(log: WebhookLog, signal: Signal, strategy: Strategy, lots: list[Lot]) -> _Effect:
-    netting = net(order_of(signal, strategy), [as_netted(lot) for lot in lots])
+def _netted(log: WebhookLog, signal: Signal, strategy: Strategy, lots: OpenLots) -> _Effect:
+    netting, whole = net_open(order_of(signal, strategy), strategy, signal.symbol, lots)
     log.status, log.error_code, log.error_message = LogStatus.PROCESSED, "", ""
     log.action = netting.effect
     log.quantity = netting.quantity
     mark_drift(log, signal, netting.before, netting.after)
-    return _Effect(log, booking_of(netting, lots, fill_of(log, signal, strategy)))
+    return _Effect(log, booking_of(netting, whole, fill_of(log, signal, strategy)))
 
 
 def _refused(log: WebhookLog, fault: Fault, *, may_wait: bool) -> WebhookLog:
@@ -227,18 +226,18 @@ def _release_parked(
     """Apply the exits that came before their entry, now that it is here."""
     if each.signal is None or effect.booking is None or effect.booking.opened is None:
         return []
-    lots = effect.booking.open_after(standing.lots.get(each.reading.book, []))
     released = []
     waiting = standing.parked.get(each.reading.book, [])
     for parked, its_signal in parked_for(effect.log, each.signal, waiting):
+        strategy = strategies[its_signal.strategy]
         try:
             parked.processed_at = timezone.now()
-            freed = _netted(parked, its_signal, strategies[its_signal.strategy], lots)
+            # As the entry, and the exits before this one, have left them.
+            lots = all_open_lots(strategy, its_signal.symbol)
+            freed = _netted(parked, its_signal, strategy, lots)
         except NoOpenPosition:
             continue  # It closes the other side, or another exit was first.
-        assert freed.booking is not None
         _write([freed], {})()
-        lots = freed.booking.open_after(lots)
         released.append(freed)
     return released
 
@@ -248,8 +247,7 @@ def _fail_parked(log: WebhookLog, each: Wanted, standing: Standing) -> Outcome:
     assert each.signal is not None
     log.status = LogStatus.FAILED
     log.processed_at = timezone.now()
-    lots = standing.lots.get(each.reading.book, [])
-    position = signed_position([as_netted(lot) for lot in lots])
+    position = standing.lots.get(each.reading.book, OpenLots()).position
     mark_drift(log, each.signal, position, position)
     trail.record([log], {})
     return Outcome(log)

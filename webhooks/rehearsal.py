@@ -10,8 +10,8 @@ from typing import Any
 from django.utils import timezone
 
 from faults import Fault, InvalidJSON, InvalidPayload, StrategyDisabled, StrategyNotAllowed
-from positions.booking import as_netted, open_lots
-from positions.netting import Netting, net, signed_position
+from positions.netting import Netting, net
+from positions.open_lots import OpenLots, all_open_lots
 from trades.models import Strategy
 from trades.numeric import plain
 from webhooks.credentials import Token, cut_tokens
@@ -71,11 +71,11 @@ def rehearse(message: bytes, token: Token | None = None) -> Rehearsal:
         return reading
     known = Strategy.objects.filter(name=signal.strategy).first()
     strategy = known or Strategy(name=signal.strategy)
-    lots = [as_netted(lot) for lot in open_lots(known, signal.symbol)] if known else []
-    position = signed_position(lots)
+    lots = all_open_lots(known, signal.symbol) if known else OpenLots()
+    position = lots.position
     try:
         _check_allowed(signal, strategy, token)
-        netting, fault = net(order_of(signal, strategy), lots), None
+        netting, fault = net(order_of(signal, strategy), lots.as_netted()), None
     except Fault as found:
         netting, fault = None, found
     after = netting.after if netting else position

@@ -13,6 +13,7 @@ from django.db import connection
 
 import rows
 from positions.models import Lot
+from positions.open_lots import READ_FIRST, OpenLots, with_rest
 from trades.models import Strategy
 from webhooks import trail
 from webhooks.models import WebhookLog
@@ -59,7 +60,8 @@ SELECT json_build_object(
             SELECT id FROM strategies WHERE name = book.name OFFSET 0
         ) AS its CROSS JOIN LATERAL (
             SELECT * FROM open_positions
-            WHERE strategy_id = its.id AND symbol = book.symbol AND status = 'open' OFFSET 0
+            WHERE strategy_id = its.id AND symbol = book.symbol AND status = 'open'
+            ORDER BY id LIMIT {READ_FIRST}
         ) AS open_positions
     ),
     'ends', (
@@ -90,8 +92,8 @@ class Standing:
     keys: Mapping[str, WebhookLog]
     #: By name.
     strategies: Mapping[str, Strategy]
-    #: The open lots of a book in the order they were opened.
-    lots: Mapping[str, list[Lot]]
+    #: By book; none of those in which nothing is open.
+    lots: Mapping[str, OpenLots]
     #: The ends of the books' chains of alerts, where they have any.
     ends: Mapping[str, trail.End]
     #: The exits that wait for their entry, by book, in the order they came.
@@ -146,7 +148,7 @@ def look(
         alerts={log.correlation_id: log for log in known},
         keys={log.idempotency_key: log for log in known},
         strategies={strategy.name: strategy for strategy in strategies},
-        lots=lots,
+        lots=with_rest(lots),
         ends={chain: (place, link) for chain, place, link in found["ends"] or ()},
         parked=parked,
     )
