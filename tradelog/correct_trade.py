@@ -9,6 +9,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.decorators import staff_member_required
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -53,14 +54,25 @@ class CorrectionForm(forms.Form):
 @never_cache
 @require_http_methods(["GET", "POST"])
 @staff_member_required
+@transaction.atomic
 def correct_trade(request: HttpRequest, trade_id: int) -> HttpResponse:
-    """The form; a POST makes the correction and shows the trade. 400 where it cannot be."""
+    """The form; a POST makes the correction and shows the trade.
+
+    400 where it cannot be, or where somebody has corrected the trade since the form was shown:
+    the form would say again what counted before.
+    """
     user = ask_for(request, *NEEDED["correct-trade"])
-    trade = get_object_or_404(Trade.objects.select_related("strategy"), pk=trade_id)
-    standing = Correction.objects.filter(trade=trade, stands=True).first()
+    trades = Trade.objects.select_related("strategy")
+    if request.method == "POST":
+        # What stands now is what stands as the correction is made.
+        trades = trades.select_for_update(of=("self",))
+    trade = get_object_or_404(trades, pk=trade_id)
+    standing = trade.corrections.select_related("made_by").filter(stands=True).first()
+    shown = str(standing.pk) if standing else ""
+    is_overtaken = bool(request.POST and shown) and request.POST.get("shown") != shown
     counted = standing or trade
     form = CorrectionForm(request.POST or None, counted)
-    if form.is_valid():
+    if form.is_valid() and not is_overtaken:
         changed: dict[str, Decimal] = {
             name: form.cleaned_data[name]
             for name in _AMOUNTS
@@ -80,7 +92,10 @@ def correct_trade(request: HttpRequest, trade_id: int) -> HttpResponse:
         "form": form,
         "trade": trade,
         "standing": standing,
+        "shown": shown,
+        "is_overtaken": is_overtaken,
     }
+    is_refused = is_overtaken or form.errors
     return render(
-        request, "tradelog/correct_trade.html", context, status=400 if form.errors else 200
+        request, "tradelog/correct_trade.html", context, status=400 if is_refused else 200
     )

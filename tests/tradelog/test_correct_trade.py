@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import closing
 from decimal import Decimal as D
 from typing import Any
 
+import psycopg
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import connections, transaction
 from django.test import Client
 from django.urls import reverse
 
 from tests.alerts import Poster
 from tests.factories import TradeFactory
+from tests.server import databases_of_this_run
 from tests.tradelog.pages import WHOLE, show, text_of
+from trades.corrections import correct
 from trades.models import Correction, Trade
 
 
@@ -28,9 +34,16 @@ def path_of(trade: Trade) -> str:
     return reverse("correct-trade", args=[trade.pk])
 
 
+def shown(trade: Trade) -> str:
+    """What a form that is opened now says of the correction that stands."""
+    standing = trade.corrections.filter(stands=True).first()
+    return str(standing.pk) if standing else ""
+
+
 def send(client: Client, trade: Trade, **told: str) -> Any:
     form = {"quantity": "2", "entry_price": "100", "exit_price": "110", "commission": "0.5"}
-    return client.post(path_of(trade), {**form, "reason": "Filled lower.", **told}, follow=True)
+    form |= {"reason": "Filled lower.", "shown": shown(trade)}
+    return client.post(path_of(trade), {**form, **told}, follow=True)
 
 
 def test_both_are_shown_and_the_correction_counts(staff: Client, trade: Trade) -> None:
@@ -62,6 +75,51 @@ def test_another_one_begins_with_what_counts(staff: Client, trade: Trade) -> Non
     send(staff, trade, exit_price="108.5", quantity="0", commission="0", reason="No charge.")
     assert Correction.objects.get(stands=True).pnl == 0
     assert Correction.objects.count() == 3
+
+
+@pytest.mark.parametrize("left_open", [{"shown": ""}, {}])
+def test_a_form_from_before_another_correction_undoes_nothing(
+    staff: Client, trade: Trade, left_open: dict[str, str]
+) -> None:
+    """Two have it open; the first says the price, the second adds a commission alone."""
+    other = User.objects.create_superuser("partner")
+    correct(trade, user=other, reason="Filled lower.", exit_price=D(108))
+    told = {"quantity": "2", "entry_price": "100", "exit_price": "110", "commission": "2"}
+    answer = staff.post(path_of(trade), {**told, "reason": "It cost more.", **left_open})
+    assert answer.status_code == 400
+    text = text_of(answer)
+    assert "Nothing was changed: partner corrected this trade at" in text
+    assert "counts as 108 now" in text and "counts as 0.5 now" in text
+    assert "counts as 100 now" not in text and "counts as 2 now" not in text
+    page = answer.content.decode()
+    assert 'value="110"' in page and "It cost more." in page
+    assert Correction.objects.get().exit_price == 108
+    # With what counts now before his eyes, he sends it again.
+    assert f'name="shown" value="{shown(trade)}"' in page
+    send(staff, trade, exit_price="108", commission="2")
+    latest = Correction.objects.get(stands=True)
+    assert (latest.exit_price, latest.commission, latest.pnl) == (108, 2, 14)
+
+
+def test_a_correction_that_is_being_made_is_waited_for(staff: Client, trade: Trade) -> None:
+    answers: list[int] = []
+
+    def send_it() -> None:
+        with closing(connections["default"]), closing(connections["wal"]):
+            answers.append(send(staff, trade, shown="", commission="2").status_code)
+
+    url = databases_of_this_run()["DATABASE_URL"]
+    sending = threading.Thread(target=send_it)
+    with psycopg.connect(url, autocommit=True) as looking:
+        with transaction.atomic():
+            user = User.objects.get(username="trader")
+            correct(trade, user=user, reason="Filled lower.", exit_price=D(108))
+            sending.start()
+            while not looking.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+                assert sending.is_alive(), "it did not wait"
+        sending.join()
+    assert answers == [400]
+    assert Correction.objects.get().exit_price == 108
 
 
 @pytest.mark.parametrize(
