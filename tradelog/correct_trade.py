@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -17,11 +17,9 @@ from django.views.decorators.http import require_http_methods
 
 from audit.shown import exact
 from tradelog.permissions import NEEDED, ask_for
-from trades.corrections import correct
+from trades.corrections import correct, values_of
 from trades.models import Correction, Trade
 from trades.numeric import plain
-
-_AMOUNTS: Final = ("quantity", "entry_price", "exit_price", "commission")
 
 
 def _amount(label: str, help_text: str = "") -> forms.DecimalField:
@@ -41,14 +39,17 @@ class CorrectionForm(forms.Form):
     quantity = _amount("Quantity", "0: it never happened; what it was charged still counts.")
     entry_price = _amount("Entry price")
     exit_price = _amount("Exit price")
+    point_value = _amount("Point value")
     commission = _amount("Commission", "Entry and exit together.")
     reason = forms.CharField(
         label="Why", strip=True, required=False, widget=forms.Textarea(attrs={"rows": 3})
     )
 
-    def __init__(self, parameters: Any, counted: Trade | Correction) -> None:
-        initial = {name: f"{plain(getattr(counted, name)):f}" for name in _AMOUNTS}
+    def __init__(self, parameters: Any, counted: Trade | Correction, todays: Decimal) -> None:
+        initial = {name: f"{plain(value):f}" for name, value in values_of(counted).items()}
         super().__init__(parameters, initial=initial)
+        told = f"Of one contract. By its strategy it would be {exact(todays)} today."
+        self.fields["point_value"].help_text = told
 
 
 @never_cache
@@ -71,12 +72,13 @@ def correct_trade(request: HttpRequest, trade_id: int) -> HttpResponse:
     shown = str(standing.pk) if standing else ""
     is_overtaken = bool(request.POST and shown) and request.POST.get("shown") != shown
     counted = standing or trade
-    form = CorrectionForm(request.POST or None, counted)
+    todays = trade.strategy.point_value_of(trade.symbol)
+    form = CorrectionForm(request.POST or None, counted, todays)
     if form.is_valid() and not is_overtaken:
         changed: dict[str, Decimal] = {
             name: form.cleaned_data[name]
-            for name in _AMOUNTS
-            if form.cleaned_data[name] != getattr(counted, name)
+            for name, value in values_of(counted).items()
+            if form.cleaned_data[name] != value
         }
         try:
             correction = correct(trade, user=user, reason=form.cleaned_data["reason"], **changed)

@@ -22,6 +22,9 @@ from trades.direction import Direction
 from trades.models import Correction, Trade
 from trades.pnl import realised_pnl
 
+#: What a correction says of a trade, by the name that both have for it.
+VALUES: Final = ("quantity", "entry_price", "exit_price", "point_value", "commission")
+
 
 @transaction.atomic
 def correct(
@@ -32,6 +35,7 @@ def correct(
     quantity: Decimal | None = None,
     entry_price: Decimal | None = None,
     exit_price: Decimal | None = None,
+    point_value: Decimal | None = None,
     commission: Decimal | None = None,
 ) -> Correction:
     """Say what a trade should have been; what is not given stays as it counts now.
@@ -42,30 +46,31 @@ def correct(
     """
     # Two people who correct one trade come one after the other.
     trade = Trade.objects.select_for_update().get(pk=trade.pk)
-    standing = Correction.objects.filter(trade=trade, stands=True).first()
-    counted = standing or trade
-    correction = Correction(
-        trade=trade,
-        made_by=user,
-        reason=reason.strip(),
-        quantity=counted.quantity if quantity is None else quantity,
-        entry_price=counted.entry_price if entry_price is None else entry_price,
-        exit_price=counted.exit_price if exit_price is None else exit_price,
-        commission=counted.commission if commission is None else commission,
-    )
-    _check(correction, counted)
-    correction.pnl = realised_pnl(
-        direction=Direction(trade.direction),
-        quantity=correction.quantity,
-        entry_price=correction.entry_price,
-        exit_price=correction.exit_price,
-        point_value=trade.point_value,
-        commission=correction.commission,
-    )
+    standing = trade.corrections.filter(stands=True).first()
+    given = (quantity, entry_price, exit_price, point_value, commission)
+    values = {name: told for name, told in zip(VALUES, given, strict=True) if told is not None}
+    correction = drawn_up(trade, standing, user=user, reason=reason, **values)
     if standing is not None:
         Correction.objects.filter(pk=standing.pk).update(stands=False)
     correction.save(force_insert=True)
     return correction
+
+
+def values_of(counted: Trade | Correction) -> dict[str, Decimal]:
+    """What a trade was booked with, or what a correction says of it."""
+    return {name: getattr(counted, name) for name in VALUES}
+
+
+def drawn_up(
+    trade: Trade, standing: Correction | None, *, user: User, reason: str, **values: Decimal
+) -> Correction:
+    """The correction that would replace the one that stands, not saved; raises as `correct`."""
+    counted = standing or trade
+    told = {**values_of(counted), **values}
+    _check(reason.strip(), told, counted)
+    pnl = realised_pnl(direction=Direction(trade.direction), **told)
+    told["stated_point_value"] = told.pop("point_value")
+    return Correction(trade=trade, made_by=user, reason=reason.strip(), pnl=pnl, **told)
 
 
 def with_counted_pnl(trades: QuerySet[Trade]) -> QuerySet[Trade]:
@@ -120,22 +125,20 @@ def _with_counted(trades: QuerySet[Trade]) -> QuerySet[Trade]:
     )
 
 
-_VALUES = ("quantity", "entry_price", "exit_price", "commission")
-
-
-def _check(correction: Correction, counted: Trade | Correction) -> None:
+def _check(reason: str, values: dict[str, Decimal], counted: Trade | Correction) -> None:
     wrong: dict[str, str] = {}
-    if not correction.reason:
+    if not reason:
         wrong["reason"] = "Say why; whoever reads the trade later will want to know."
-    for name in _VALUES:
-        if not getattr(correction, name).is_finite():
+    for name, value in values.items():
+        if not value.is_finite():
             wrong[name] = "This is no number."
-    for name in ("entry_price", "exit_price"):
-        if name not in wrong and getattr(correction, name) <= 0:
+        elif name.endswith("_price") and value <= 0:
             wrong[name] = "A price is above 0."
-    if "quantity" not in wrong and correction.quantity < 0:
-        wrong["quantity"] = "A quantity is 0 (the trade never happened) or more."
-    if not wrong and all(getattr(correction, name) == getattr(counted, name) for name in _VALUES):
+        elif name == "point_value" and value <= 0:
+            wrong[name] = "A point value is above 0."
+        elif name == "quantity" and value < 0:
+            wrong[name] = "A quantity is 0 (the trade never happened) or more."
+    if not wrong and all(value == getattr(counted, name) for name, value in values.items()):
         wrong["__all__"] = "Nothing would change."
     if wrong:
         raise ValidationError(wrong)

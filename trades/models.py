@@ -220,8 +220,10 @@ class Correction(models.Model):
     quantity = ExactField()
     entry_price = ExactField()
     exit_price = ExactField()
+    #: Empty in those from before a correction could say it: the trade's own.
+    stated_point_value = ExactField(null=True, db_column="point_value")
     commission = ExactField()
-    #: What follows from them, by the trade's own direction and point value.
+    #: What follows from them, by the trade's own direction.
     pnl = ExactField()
     #: Whether it is the trade's latest, the one that counts.
     stands = models.BooleanField(default=True)
@@ -237,11 +239,22 @@ class Correction(models.Model):
                 condition=Q(quantity__gte=0, entry_price__gt=0, exit_price__gt=0),
                 name="correction_amounts_sensible",
             ),
+            models.CheckConstraint(
+                condition=Q(stated_point_value__isnull=True) | Q(stated_point_value__gt=0),
+                name="correction_point_value_positive",
+            ),
             models.CheckConstraint(condition=~Q(reason=""), name="correction_has_a_reason"),
         ]
 
     def __str__(self) -> str:
         return f"correction {self.pk} of trade {self.trade_id}"
+
+    @property
+    def point_value(self) -> Decimal:
+        """What one point is worth for one contract, in quote currency."""
+        stated = self.stated_point_value
+        counts: Decimal = self.trade.point_value if stated is None else stated
+        return counts
 
 
 # Django looks for models here.

@@ -115,7 +115,7 @@ def _of_corrections(strategy: str | None) -> Iterator[Discrepancy]:
             quantity=correction.quantity,
             entry_price=correction.entry_price,
             exit_price=correction.exit_price,
-            point_value=trade.point_value,
+            point_value=correction.point_value,
             commission=correction.commission,
         )
         if correction.pnl != due:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import threading
 from contextlib import closing
+from datetime import UTC
 from decimal import Decimal as D
 from typing import Any
 
@@ -19,7 +22,11 @@ from tests.factories import TradeFactory
 from tests.server import databases_of_this_run
 from tests.tradelog.pages import WHOLE, show, text_of
 from trades.corrections import correct
-from trades.models import Correction, Trade
+from trades.models import Correction, Strategy, Trade
+from trades.results import results
+from trades.totals import totals
+from webhooks.export_book import our_groups
+from webhooks.trade_audit import audit
 
 
 @pytest.fixture
@@ -42,7 +49,7 @@ def shown(trade: Trade) -> str:
 
 def send(client: Client, trade: Trade, **told: str) -> Any:
     form = {"quantity": "2", "entry_price": "100", "exit_price": "110", "commission": "0.5"}
-    form |= {"reason": "Filled lower.", "shown": shown(trade)}
+    form |= {"point_value": "1", "reason": "Filled lower.", "shown": shown(trade)}
     return client.post(path_of(trade), {**form, **told}, follow=True)
 
 
@@ -77,6 +84,28 @@ def test_another_one_begins_with_what_counts(staff: Client, trade: Trade) -> Non
     assert Correction.objects.count() == 3
 
 
+def test_the_point_value_counts_wherever_trades_are_summed_up(staff: Client, trade: Trade) -> None:
+    Strategy.objects.update(point_value=D(50))
+    page = text_of(staff.get(path_of(trade)))
+    assert "By its strategy it would be 50 today." in page and "point value 1," in page
+    answer = send(staff, trade, point_value="50", reason="It was not known.")
+    assert "Point value 1 50" in text_of(answer)
+    [one] = [each.tally.net for each in totals(Trade.objects.all())]
+    assert one == results(Trade.objects.all(), UTC)[0].total.net == D("999.5")
+    assert "Net P&L +999.50" in text_of(show(staff, **{**WHOLE, "to": "2026-12-31"}))
+    statistics = staff.get("/api/statistics/", {"from": "2026-01-01", "to": "2026-01-31"}).json()
+    assert '"999.5"' in json.dumps(statistics)
+    told = staff.get(f"/api/trades/{trade.pk}/").json()
+    assert (told["point_value"], told["pnl"], told["pnl_counted"]) == ("1", "19.5", "999.5")
+    assert told["correction"]["point_value"] == told["corrections"][0]["point_value"] == "50"
+    listed = staff.get("/admin/trades/trade/export/", {"format": "csv"}).content.decode()
+    [row] = csv.DictReader(listed.splitlines())
+    assert (row["point_value"], row["pnl"], row["corrected_pnl"]) == ("1", "19.5", "999.5")
+    [group] = our_groups(trade.strategy, trade.symbol)
+    assert group.pnl == D("999.5")
+    assert list(audit()) == []
+
+
 @pytest.mark.parametrize("left_open", [{"shown": ""}, {}])
 def test_a_form_from_before_another_correction_undoes_nothing(
     staff: Client, trade: Trade, left_open: dict[str, str]
@@ -84,8 +113,9 @@ def test_a_form_from_before_another_correction_undoes_nothing(
     """Two have it open; the first says the price, the second adds a commission alone."""
     other = User.objects.create_superuser("partner")
     correct(trade, user=other, reason="Filled lower.", exit_price=D(108))
-    told = {"quantity": "2", "entry_price": "100", "exit_price": "110", "commission": "2"}
-    answer = staff.post(path_of(trade), {**told, "reason": "It cost more.", **left_open})
+    told = {"quantity": "2", "entry_price": "100", "exit_price": "110", "point_value": "1"}
+    told |= {"commission": "2", "reason": "It cost more."}
+    answer = staff.post(path_of(trade), {**told, **left_open})
     assert answer.status_code == 400
     text = text_of(answer)
     assert "Nothing was changed: partner corrected this trade at" in text
@@ -128,6 +158,7 @@ def test_a_correction_that_is_being_made_is_waited_for(staff: Client, trade: Tra
         ({"exit_price": "108", "reason": "  "}, "Say why"),
         ({}, "Nothing would change."),
         ({"exit_price": "0"}, "A price is above 0."),
+        ({"point_value": "0"}, "A point value is above 0."),
         ({"quantity": "-1"}, "A quantity is 0 (the trade never happened) or more."),
         ({"exit_price": "lower"}, "Enter a number."),
         ({"exit_price": "NaN"}, "Enter a number."),

@@ -64,6 +64,32 @@ def test_a_short_trade(post: Poster, user: User) -> None:
     assert correction.pnl == 10
 
 
+def test_a_point_value_that_was_not_known(post: Poster, user: User) -> None:
+    """Natural gas is worth 10,000 a point, and was booked with 1."""
+    post(symbol="NYMEX:NG1!", price="3.1")
+    post(symbol="NYMEX:NG1!", action="sell", price="3.2", time="2026-01-05T15:00:00Z")
+    trade = Trade.objects.get()
+    assert trade.pnl == D("0.1")
+    first = correct(trade, user=user, reason="It is 10,000.", point_value=D(10_000))
+    assert first.point_value == 10_000 and first.pnl == counted() == 1000
+    second = correct(trade, user=user, reason="And it cost.", commission=D(2))
+    assert second.point_value == 10_000 and second.pnl == counted() == 998
+    trade.refresh_from_db()
+    assert (trade.point_value, trade.pnl) == (1, D("0.1"))
+
+
+def test_one_from_before_point_values_could_be_corrected(post: Poster, user: User) -> None:
+    post(symbol="CME_MINI:ES1!")
+    post(symbol="CME_MINI:ES1!", action="sell", price="110", time="2026-01-05T15:00:00Z")
+    trade = Trade.objects.get()
+    correct(trade, user=user, reason="Filled lower.", exit_price=D(109))
+    Correction.objects.update(stated_point_value=None)
+    assert Correction.objects.get().point_value == 50
+    with pytest.raises(ValidationError, match="Nothing would change"):
+        correct(trade, user=user, reason="x", point_value=D(50))
+    assert correct(trade, user=user, reason="And it cost.", commission=D(2)).pnl == 448
+
+
 def test_trades_without_a_correction_count_as_they_are(trade: Trade, post: Poster) -> None:
     assert counted() == 20
 
@@ -78,6 +104,8 @@ def test_trades_without_a_correction_count_as_they_are(trade: Trade, post: Poste
         ({"reason": "x", "entry_price": D(-1)}, "entry_price"),
         ({"reason": "x", "quantity": D(-1)}, "quantity"),
         ({"reason": "x", "commission": D("NaN")}, "commission"),
+        ({"reason": "x", "point_value": D(0)}, "point_value"),
+        ({"reason": "x", "point_value": D("Infinity")}, "point_value"),
     ],
 )
 def test_what_cannot_be_is_refused(

@@ -67,7 +67,12 @@ EVENTS = st.one_of(
     st.tuples(st.just("undo"), st.none()),
     st.tuples(
         st.just("correct"),
-        st.tuples(st.integers(0, 50), st.sampled_from(["0", "1", "2.5"]), st.integers(50, 150)),
+        st.tuples(
+            st.integers(0, 50),
+            st.sampled_from(["0", "1", "2.5"]),
+            st.integers(50, 150),
+            st.sampled_from([1, 50]),
+        ),
     ),
     st.tuples(st.just("sum up"), st.sampled_from(ZONES)),
     st.tuples(st.just("sum up"), st.sampled_from(ZONES)),
@@ -110,7 +115,7 @@ def happen(event: str, told: Any, user: User) -> None:
         ):
             undo(batch.pk, None)
     elif event == "correct" and (trades := list(Trade.objects.order_by("pk"))):
-        place, quantity, price = told
+        place, quantity, price, point = told
         correct(
             trades[place % len(trades)],
             user=user,
@@ -118,6 +123,7 @@ def happen(event: str, told: Any, user: User) -> None:
             quantity=Decimal(quantity),
             # No other correction of these says the same, and one that changes nothing is refused.
             exit_price=price + Decimal(next(NUMBERS)) / 1000,
+            point_value=Decimal(point),
         )
     elif event == "sum up":
         building.sum_up(told)

@@ -37,6 +37,8 @@ class CorrectionSerializer(RowSerializer):
     """What a trade should have said."""
 
     made_by = serializers.CharField(source="made_by.username", help_text="The user's name.")
+    # No field of the model's: corrections from before it was told have their trade's.
+    point_value = AmountField(help_text="The trade's own where the correction told none.")
 
     class Meta:
         model = Correction
@@ -48,6 +50,7 @@ class CorrectionSerializer(RowSerializer):
             "quantity",
             "entry_price",
             "exit_price",
+            "point_value",
             "commission",
             "pnl",
         )
