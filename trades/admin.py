@@ -23,6 +23,7 @@ from trades.corrections import CORRECTED, DISCREPANT, with_counted_pnl
 from trades.direction import Direction
 from trades.drifted import drifted_trades, lots_of_trades
 from trades.models import Correction, ImportBatch, Strategy, Trade
+from trades.revalue_page import revalue_page
 from trades.totals import totals
 
 
@@ -172,6 +173,7 @@ class TradeAdmin(ExportedAdmin, BookAdmin):
     list_before_template = "trades/totals.html"
     when_empty = "trades/no_trades.html"
     resource_classes = [TradeRows]
+    actions = ("revalue",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Trade]:
         that_stand = Prefetch("corrections", Correction.objects.filter(stands=True), "that_stand")
@@ -196,6 +198,13 @@ class TradeAdmin(ExportedAdmin, BookAdmin):
             there = listed.queryset if listed.result_count else listed.queryset.none()
             told["totals"] = None if too_many else totals(there)
         return response
+
+    def has_correct_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("trades.add_correction")
+
+    @admin.action(description="Correct point value to the strategy's", permissions=["correct"])
+    def revalue(self, request: HttpRequest, queryset: QuerySet[Trade]) -> HttpResponse | None:
+        return revalue_page(request, queryset)
 
     @admin.display(description="P&L", ordering="pnl")
     def its_pnl(self, trade: Any) -> SafeString | str:

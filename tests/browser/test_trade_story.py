@@ -12,7 +12,7 @@ from tests.browser.conftest import Tab
 from tests.browser.test_overview import LOOKS, fits
 from tests.environment import TOKEN
 from tests.server import Server
-from trades.models import Correction, Trade
+from trades.models import Correction, Strategy, Trade
 
 
 @pytest.mark.parametrize("look", LOOKS)
@@ -55,3 +55,28 @@ def test_it_tells_all_and_is_corrected(
     assert barriers(page) == []
     # The 400 that the form without a reason was answered with.
     assert [one for one in tab.complaints if "400 (Bad Request)" not in one] == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_point_values_are_corrected_from_the_list(
+    server: Server, open_tab: Callable[..., Tab], look: str
+) -> None:
+    for minute in ("31", "32"):
+        server.post(symbol="NYMEX:NG1!", price="3.1", time=f"2026-01-05T14:{minute}:00Z")
+        server.post(
+            action="sell", symbol="NYMEX:NG1!", price="3.2", time=f"2026-01-05T14:{minute}:30Z"
+        )
+    Strategy.objects.update(point_value=10_000)
+    tab = open_tab(**LOOKS[look])
+    page = tab.open("/admin/trades/trade/")
+    page.locator("#action-toggle").check()
+    page.get_by_label("Select action to run").select_option("revalue")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator("table.rows")).to_contain_text("+2,000")
+    assert fits(page)
+    assert barriers(page) == []
+    page.get_by_label("Why").fill("Natural gas is 10,000 a point.")
+    page.get_by_role("button", name="Correct 2 trades").click()
+    expect(page.get_by_text("2 trades are corrected.")).to_be_visible()
+    assert [each.pnl for each in Correction.objects.all()] == [1000, 1000]
+    assert tab.complaints == []

@@ -141,12 +141,12 @@ def test_a_file_has_what_the_list_shows(staff: Client) -> None:
     for pnl in (3, 2):
         TradeFactory(direction="short", pnl=D(pnl), symbol="NASDAQ:AAPL")
     TradeFactory(direction="short", pnl=D(9), symbol="NASDAQ:MSFT")
-    shown = {"direction__exact": "short", "q": "aapl", "o": "8"}
+    shown = {"direction__exact": "short", "q": "aapl", "o": "9"}
     assert [row["pnl"] for row in rows(staff, **shown)] == ["2", "3"]
     page = staff.get(reverse("admin:trades_trade_changelist"), shown).content.decode()
     for form in ("csv", "xlsx"):
         link = page.split(f'href="/admin/trades/trade/export/?format={form}&amp;')[1].split('"')[0]
-        assert set(link.split("&amp;")) == {"direction__exact=short", "q=aapl", "o=8"}
+        assert set(link.split("&amp;")) == {"direction__exact=short", "q=aapl", "o=9"}
 
 
 def test_a_trade_names_its_alerts(staff: Client) -> None:

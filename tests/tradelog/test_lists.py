@@ -83,7 +83,7 @@ def test_a_column_is_sorted_where_an_index_sorts_it(staff: Client) -> None:
     middle = TradeFactory(pnl=D(0))
     heads = re.findall(r'class="[^"]*\bsortable column-(\w+)', page(staff, TRADES))
     assert heads == ["id", "exit_time", "its_pnl"]
-    number = 8  # of its_pnl
+    number = 9  # of its_pnl
     assert shown(staff, TRADES, o=f"-{number}") == [large.pk, middle.pk, small.pk]
     assert shown(staff, TRADES, o=str(number)) == [small.pk, middle.pk, large.pk]
 
@@ -166,5 +166,5 @@ def test_rows_of_one_value_are_in_its_order(staff: Client) -> None:
         found = staff.get(reverse(f"admin:{TRADES}_changelist"), {"o": order})
         return [trade.pk for trade in found.context["cl"].result_list]
 
-    assert listed("8") == [first, second, last, third]
-    assert listed("-8") == [third, last, second, first]
+    assert listed("9") == [first, second, last, third]
+    assert listed("-9") == [third, last, second, first]
