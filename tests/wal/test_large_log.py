@@ -24,7 +24,7 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "how many are unsettled": lambda: journal.unsettled().count(),
     "what a book's next entry waits for": lambda: list(journal.unsettled(BOOK, up_to=9)),
     "a walk through the unsettled": lambda: list(journal.walk(journal.unsettled())),
-    "the first in line": lambda: line([BOOK], [300], up_to=301),
+    "the first in line": lambda: line([BOOK], [300], up_to=301, most=32),
     "what is parked": lambda: list(journal.parked(had_before=NOW)),
     "a walk through the parked": lambda: list(journal.walk(journal.parked(had_before=NOW))),
     "what has failed": lambda: list(journal.walk(journal.having(EntryStatus.FAILED))),

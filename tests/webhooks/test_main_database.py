@@ -150,6 +150,6 @@ def test_who_waits_for_a_lock_gives_up() -> None:
         assert 0.25 < time.monotonic() - begun < 2
 
 
-def hold(*books: str, with_refused: bool = False) -> frozenset[str]:
+def hold(*books: str, with_refused: bool = False) -> set[str]:
     """Lock books as the pipeline does, giving up what takes longer than 0.3 seconds."""
-    return look(books, [], [], with_refused=with_refused, statement_seconds=0.3).held
+    return look(books, [], [], with_refused=with_refused, statement_seconds=0.3).ours
