@@ -79,3 +79,16 @@ def rate(facts: Facts, limits: Limits) -> list[Symptom] | None:
         "sends each again three times, and then never."
     )
     return [Symptom(Rule.RATE, "", text)]
+
+
+def key(facts: Facts, limits: Limits) -> list[Symptom] | None:
+    if facts.backlog is None:
+        return None
+    number = facts.backlog.doubtful
+    if not number:
+        return []
+    text = (
+        f"{number:,} order{'s' * (number != 1)} had no effect {within(facts)}: another order came "
+        "before with the same key."
+    )
+    return [Symptom(Rule.KEY, "", text)]

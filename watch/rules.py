@@ -24,6 +24,7 @@ RULES: Final[dict[Rule, Callable[[Facts, Limits], list[Symptom] | None]]] = {
     Rule.DRIFT: agreement_rules.drift,
     Rule.DISCREPANCY: agreement_rules.discrepancy,
     Rule.RATE: log_rules.rate,
+    Rule.KEY: log_rules.key,
     Rule.RECONCILIATION: agreement_rules.reconciliation,
     Rule.SILENCE: alert_rules.silence,
 }
