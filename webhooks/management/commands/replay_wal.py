@@ -16,6 +16,7 @@ from django.utils.dateparse import parse_datetime
 from tqdm import tqdm
 
 import garbage
+from faults import DatabaseUnavailable
 from wal import journal
 from wal.models import Entry, EntryStatus
 from webhooks.replay import Choice, check_tables, chosen, how_many, line_about, replay
@@ -114,35 +115,55 @@ class Command(BaseCommand):
             )
         self.stdout.write(f"{shown} entries would be replayed.")
 
-    def _replay(self, choice: Choice, processes: int | None = None) -> int:
-        """Replay once; tell how many entries want attention."""
-        done = trouble = 0
-        # Looking once a second, nobody wants to know how many there are.
-        entries = 0 if choice.only_free else how_many(choice)
+    def _replay(self, choice: Choice, processes: int | None = None) -> bool:
+        """Replay once; tell whether any entry failed or stays in the log."""
+        settled = failed = staying = 0
+        entries = how_many(choice)
         # Plain lines in a pipe, a bar on a terminal.
         has_bar = sys.stderr.isatty() and not choice.only_free
         if choice == Choice():
             processes = processes or processes_for(entries)
         with tqdm(total=entries, unit=" entries", disable=not has_bar) as bar:
-            for progress in _progress(choice, processes or 1):
-                done += progress.done
-                trouble += len(progress.lines)
-                for line in progress.lines:
+            for progress in _progress(choice, processes or 1, entries):
+                settled += progress.settled
+                failed += len(progress.failed)
+                staying += len(progress.staying) + progress.untried
+                for line in (*progress.failed, *progress.staying):
                     with bar.external_write_mode(file=self.stdout):
                         self.stdout.write(line)
-                bar.update(progress.done)
-        if done or not choice.only_free:
-            self.stdout.write(f"{done} entries replayed, {trouble} need attention.")
-        return trouble
+                bar.update(progress.settled + len(progress.staying))
+        if settled or staying or not choice.only_free:
+            self.stdout.write(_told(settled, failed, staying))
+        return bool(failed or staying)
 
 
-def _progress(choice: Choice, processes: int) -> Iterator[Progress]:
-    """Replay, in one process or in several, and tell how far it is."""
+def _progress(choice: Choice, processes: int, entries: int) -> Iterator[Progress]:
+    """Replay so many entries, in one process or in several, and tell how far it is."""
+    left, is_away = entries, False
     if processes > 1:
-        yield from settle_side_by_side(processes)
+        for progress in settle_side_by_side(processes):
+            left -= progress.settled
+            yield progress
     for replayed in replay(choice):
-        lines = () if replayed.is_settled_well else (line_about(replayed),)
-        yield Progress(1, lines)
+        left -= 1
+        if replayed.is_settled_well:
+            yield Progress(settled=1)
+        elif replayed.outcome is not None:
+            yield Progress(settled=1, failed=(line_about(replayed),))
+        else:
+            is_away = is_away or isinstance(replayed.fault, DatabaseUnavailable)
+            yield Progress(staying=(line_about(replayed),))
+    if is_away and left > 0:
+        yield Progress(untried=left)
+
+
+def _told(settled: int, failed: int, staying: int) -> str:
+    told = f"{settled} alert{'s' * (settled != 1)} settled"
+    if failed:
+        told += f", {failed} of them failed"
+    if staying:
+        told += f"; {staying} stay{'s' * (staying == 1)} in the log, to be tried again"
+    return f"{told}."
 
 
 def _moment(text: str) -> datetime:
