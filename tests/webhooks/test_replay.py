@@ -136,6 +136,20 @@ def test_one_entry(left_over: list[Entry]) -> None:
     assert symbols() == ["S1"]
 
 
+def test_several_entries(left_over: list[Entry]) -> None:
+    third, _, first = [str(entry.pk) for entry in reversed(left_over)]
+    assert run("--id", third, "--id", first) == "2 alerts settled.\n"
+    assert symbols() == ["S0", "S2"]
+
+
+def test_none_of_several_entries_is_replayed_where_one_is_not_there(
+    left_over: list[Entry],
+) -> None:
+    with pytest.raises(CommandError, match="no entry 98, 99"):
+        run("--id", str(left_over[0].pk), "--id", "99", "--id", "98")
+    assert symbols() == []
+
+
 def test_limit(left_over: list[Entry]) -> None:
     run("--limit", "2")
     assert symbols() == ["S0", "S1"]

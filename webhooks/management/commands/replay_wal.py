@@ -38,7 +38,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--failed", action="store_true", help="also try once more what failed before"
         )
-        parser.add_argument("--id", type=int, help="this entry alone (webhook_wal.id)")
+        parser.add_argument(
+            "--id",
+            type=int,
+            action="append",
+            default=[],
+            metavar="N",
+            help="this entry alone (webhook_wal.id); may be given several times",
+        )
         parser.add_argument(
             "--since",
             type=_moment,
@@ -68,7 +75,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         choice = Choice(
-            entry_id=options["id"],
+            entry_ids=frozenset(options["id"]),
             failed=options["failed"],
             since=options["since"],
             limit=options["limit"],
@@ -78,8 +85,10 @@ class Command(BaseCommand):
             raise CommandError("--dry-run looks once; --follow goes on.", returncode=2)
         if options["processes"] and choice != Choice():
             raise CommandError("--processes is for everything, not for a choice.", returncode=2)
-        if choice.entry_id is not None and not Entry.objects.filter(pk=choice.entry_id).exists():
-            raise CommandError(f"The log holds no entry {choice.entry_id}.", returncode=2)
+        held = Entry.objects.filter(pk__in=choice.entry_ids).values_list("pk", flat=True)
+        if unknown := sorted(choice.entry_ids.difference(held)):
+            listed = ", ".join(map(str, unknown))
+            raise CommandError(f"The log holds no entry {listed}.", returncode=2)
         if options["dry_run"]:
             self._show(choice)
             return self._tell_of_parked()
