@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -17,9 +17,11 @@ from tqdm import tqdm
 
 import garbage
 from faults import DatabaseUnavailable
+from stopping import told_to_stop
 from wal import journal
 from wal.models import Entry, EntryStatus
 from webhooks.replay import Choice, check_tables, chosen, how_many, line_about, replay
+from webhooks.settler import stop_settling
 from webhooks.side_by_side import MOST, WORTH_IT, Progress, processes_for, settle_side_by_side
 
 
@@ -54,7 +56,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--limit", type=_positive, metavar="N", help="at most N entries")
         parser.add_argument(
-            "--follow", action="store_true", help="go on, once a second, until interrupted"
+            "--follow", action="store_true", help="go on, once a second, until SIGTERM or Ctrl-C"
         )
         parser.add_argument(
             "--processes",
@@ -93,16 +95,24 @@ class Command(BaseCommand):
             self._show(choice)
             return self._tell_of_parked()
         check_tables()
+        if options["follow"]:
+            return self._follow(choice)
         try:
             trouble = self._replay(choice, options["processes"])
-            while options["follow"]:
-                time.sleep(1)
-                self._replay(choice)
         except KeyboardInterrupt:
             return
         self._tell_of_parked()
         if trouble:
             sys.exit(1)
+
+    def _follow(self, choice: Choice) -> None:
+        with told_to_stop() as stop:
+            while not stop.is_set():
+                self._replay(choice, stop=stop)
+                stop.wait(1)
+            stop_settling()
+            # As a server's worker does: nothing stays claimed until a lease ends.
+            journal.release_own()
 
     def _tell_of_parked(self) -> None:
         if waiting := journal.having(EntryStatus.PARKED).count():
@@ -124,8 +134,13 @@ class Command(BaseCommand):
             )
         self.stdout.write(f"{shown} entries would be replayed.")
 
-    def _replay(self, choice: Choice, processes: int | None = None) -> bool:
-        """Replay once; tell whether any entry failed or stays in the log."""
+    def _replay(
+        self,
+        choice: Choice,
+        processes: int | None = None,
+        stop: threading.Event | None = None,
+    ) -> bool:
+        """Replay once, or until told to stop; tell whether any entry failed or stays in the log."""
         settled = failed = staying = 0
         entries = how_many(choice)
         # Plain lines in a pipe, a bar on a terminal.
@@ -141,6 +156,8 @@ class Command(BaseCommand):
                     with bar.external_write_mode(file=self.stdout):
                         self.stdout.write(line)
                 bar.update(progress.settled + len(progress.staying))
+                if stop and stop.is_set():
+                    break
         if settled or staying or not choice.only_free:
             self.stdout.write(_told(settled, failed, staying))
         return bool(failed or staying)
