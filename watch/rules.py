@@ -16,7 +16,7 @@ from django.conf import settings
 
 from audit.shown import age
 from wal.models import EntryStatus
-from watch.facts import Facts
+from watch.facts import LACKS_TABLES, Facts
 from watch.models import Rule
 from watch.silence import Rhythm
 
@@ -85,8 +85,9 @@ def _database(facts: Facts, limits: Limits) -> list[Symptom] | None:
         Symptom(
             Rule.DATABASE,
             "",
-            f"The main database is out of reach ({facts.database_trouble}). Alerts are taken and "
-            f"wait in the log until it is back{waiting}.",
+            f"The main database {facts.database_trouble}. Alerts are taken and wait in the log "
+            f"until it {'has them' if facts.database_trouble == LACKS_TABLES else 'is back'}"
+            f"{waiting}.",
         )
     ]
 
