@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from audit.shown import age
 from wal.models import EntryStatus
-from watch.facts import Facts
+from watch.facts import LACKS_TABLES, Facts
 from watch.models import Rule
 from watch.symptoms import Limits, Symptom, alerts, wait, within
 
@@ -14,14 +14,12 @@ def database(facts: Facts, limits: Limits) -> list[Symptom] | None:
         return []
     number = facts.backlog.entries if facts.backlog else 0
     waiting = f"; now {alerts(number)} {wait(number)} there" if number else ""
-    return [
-        Symptom(
-            Rule.DATABASE,
-            "",
-            f"The main database is out of reach ({facts.database_trouble}). Alerts are taken and "
-            f"wait in the log until it is back{waiting}.",
-        )
-    ]
+    over = "has them" if facts.database_trouble == LACKS_TABLES else "is back"
+    text = (
+        f"The main database {facts.database_trouble}. Alerts are taken and wait in the log until "
+        f"it {over}{waiting}."
+    )
+    return [Symptom(Rule.DATABASE, "", text)]
 
 
 def log(facts: Facts, limits: Limits) -> list[Symptom] | None:

@@ -206,7 +206,7 @@ def test_a_main_database_out_of_reach(watch: Watch, receiver: Receiver) -> None:
         watch.look(NOW + MINUTE)
         (heard,) = receiver.taken()
         assert heard.title == "tradelog: main database out of reach"
-        assert "Alerts are taken and wait in the log until it is back" in heard.text
+        assert "Alerts are taken and wait in the log until it has them" in heard.text
         # Another process, which knows only what is written, tells it no second time; and
         # what cannot be judged without the database goes on.
         Watch().look(NOW + 3 * HOUR)

@@ -68,7 +68,7 @@ def test_killed_between_two_steps(post: Poster, step: str) -> None:
         assert (log.status, log.action, log.trade_id) == ("processed", "closed", lot.trade_id)
         taken.refresh_from_db()
         assert (taken.status, taken.webhook_log_id) == ("completed", log.pk)
-        assert replay().startswith("0 entries")
+        assert replay().startswith("0 alerts")
 
 
 def test_killed_alert_sent_again_is_one_effect(post: Poster) -> None:
