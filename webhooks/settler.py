@@ -169,9 +169,10 @@ class Settler:
             if len(batch) > 1 and not isinstance(as_queued(error), DatabaseUnavailable):
                 # One bad entry must not take the others with it. What comes after the first of
                 # a book is left for its next turn.
-                firsts = {_line(each): each for each in reversed(batch)}
+                firsts: dict[str | int, Waiting] = {}
                 for waiting in batch:
                     waiting.is_in_hand = False
+                    firsts.setdefault(_line(waiting), waiting)
                 return max([self._settle([waiting]) for waiting in firsts.values()])
             self._give_up(self._of_the_books_of(batch), error)
             return True
