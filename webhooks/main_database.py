@@ -152,8 +152,9 @@ def _may_pass(error: BaseException) -> bool:
 
 def _is_too_late(state: RetryCallState) -> bool:
     left = deadline.left(TRANSACTION_SECONDS)
-    if _sqlstate(_error_of(state)) == _LOCKED and left <= (state.seconds_since_start or 0):
-        # It would wait as long again, into the deadline, and the database seem to be away.
+    if _sqlstate(_error_of(state)) == _LOCKED and left <= 2 * (state.seconds_since_start or 0):
+        # Others wait with it; and in the end the deadline would come first, and the database
+        # seem to be away.
         return True
     return left <= state.upcoming_sleep
 

@@ -166,9 +166,9 @@ def _alerts(ids: list[int] | None) -> list[WebhookLog]:
 def _limits(seconds: float) -> dict[str, str]:
     """Have the database give up, until the transaction's end, what takes longer."""
     limits = {
-        # About half of a transaction: of several alerts those that do not need the lock can
+        # About a third of a transaction: of several alerts those that do not need the lock can
         # then be applied without the one that does, and be answered in time.
-        "lock_timeout": 0.7 * seconds,
+        "lock_timeout": 0.45 * seconds,
         "statement_timeout": seconds,
         "idle_in_transaction_session_timeout": seconds,
     }
