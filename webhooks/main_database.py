@@ -29,9 +29,11 @@ T = TypeVar("T")
 #: Seconds one transaction may take, tries and waits between them included.
 TRANSACTION_SECONDS = 0.8 * settings.ANSWER_SECONDS
 
-#: The database runs and is heard; somebody else was in the way. As PostgreSQL names
-#: them: serialization_failure, deadlock_detected, lock_not_available.
+#: A lock was not had in time: lock_not_available, as PostgreSQL names it.
 _LOCKED = "55P03"
+
+#: The database runs and is heard; somebody else was in the way: serialization_failure,
+#: deadlock_detected too.
 _IN_THE_WAY = frozenset({"40001", "40P01", _LOCKED})
 
 #: We said nothing for too long, in the middle of a transaction, and were cut off:
