@@ -132,6 +132,22 @@ def test_corrections_stand_beside_the_trade(staff: Client, short: Trade) -> None
     assert "a discrepancy of 0.75; it was corrected since, and counts as one no more" in told
 
 
+def test_a_trade_that_ended_before_it_began_says_so(staff: Client, post: Poster) -> None:
+    post(time="2026-01-05T15:00:00Z")
+    post(action="exit", price="110", time="2026-01-05T14:30:00Z")
+    trade = Trade.objects.get()
+    told = text(staff, trade)
+    assert "100 → 110 · ended before it began" in told and "held" not in told
+    assert "came late and closed what was entered after it" in told
+    assert "corrected since" not in told
+    correct(trade, user=User.objects.get(), reason="It closed another.", exit_price=D(105))
+    assert "It was corrected since." in text(staff, trade)
+    Trade.objects.update(exit_time=trade.entry_time)
+    told = text(staff, trade)
+    assert "held 0 s" in told and "ended before it began" not in told
+    assert "came late" not in told
+
+
 def test_an_imported_trade_says_so(staff: Client) -> None:
     trade = TradeFactory(pnl_reported=D(1))
     assert "No lot belongs to this trade" in text(staff, trade)

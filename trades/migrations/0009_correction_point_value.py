@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('trades', '0007_month_sums'),
+        ('trades', '0008_exit_before_entry'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
