@@ -16,6 +16,7 @@ from django.urls import reverse
 from tests.alerts import Poster
 from tests.factories import TradeFactory, WebhookLogFactory
 from tests.out_of_reach import without_table
+from tests.tradelog.api import staff_who_may
 from trades.corrections import correct
 from trades.models import ImportBatch, Trade
 from wal.models import Entry
@@ -154,6 +155,39 @@ def test_an_alert_says_what_became_of_it(staff: Client, short: Trade) -> None:
     assert "Entered" not in told
     rest = entered.lots_entered.get(status="open")
     assert f"Entered Lot #{rest.pk} short 2 at 5,012.25, open" in text(staff, entered)
+
+
+#: What a page tells by the permission to view it.
+OF_A_TRADE = {
+    "webhooks.view_webhooklog": ("Entry alert #", "Exit alert #", "Sent by", "Delay", "short 4 →"),
+    "positions.view_lot": ("Lot #", "short 2 at 5,012.25"),
+    "wal.view_entry": ("Log entry #",),
+}
+OF_AN_ALERT = {
+    "positions.view_lot": ("Lot #", "short 1 at 5,012.25"),
+    "wal.view_entry": ("Log entry #", "The log's last error"),
+    "trades.view_trade": ("Trade #", "+108.25"),
+}
+#: What is told within another part.
+WITHIN = {"wal.view_entry": "webhooks.view_webhooklog", "trades.view_trade": "positions.view_lot"}
+
+
+@pytest.mark.parametrize("kind", ["trade", "alert"])
+def test_each_part_of_a_page_is_for_who_may_view_it(short: Trade, kind: str) -> None:
+    Entry.objects.update(last_error="Tried again.")
+    row, own, parts = {
+        "trade": (short, "trades.view_trade", OF_A_TRADE),
+        "alert": (short.lot.exit_webhook_log, "webhooks.view_webhooklog", OF_AN_ALERT),
+    }[kind]
+    for number, may in enumerate([set(parts), set(), *(set(parts) - {one} for one in parts)]):
+        client = Client()
+        client.force_login(staff_who_may(own, *may, name=f"looker{number}"))
+        told = text(client, row)
+        shown = {one for one in parts if one in may and WITHIN.get(one, own) in {own, *may}}
+        for one, words in parts.items():
+            assert [each in told for each in words] == [one in shown] * len(words), (may, words)
+        # What is the row's own is there in any case.
+        assert "5,010" in told
 
 
 def test_a_refused_alert_says_why_by_field(staff: Client, post: Poster) -> None:
