@@ -172,13 +172,16 @@ OF_AN_ALERT = {
 WITHIN = {"wal.view_entry": "webhooks.view_webhooklog", "trades.view_trade": "positions.view_lot"}
 
 
-@pytest.mark.parametrize("kind", ["trade", "alert"])
-def test_each_part_of_a_page_is_for_who_may_view_it(short: Trade, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("own", "parts"),
+    [("trades.view_trade", OF_A_TRADE), ("webhooks.view_webhooklog", OF_AN_ALERT)],
+    ids=["trade", "alert"],
+)
+def test_each_part_of_a_page_is_for_who_may_view_it(
+    short: Trade, own: str, parts: dict[str, tuple[str, ...]]
+) -> None:
     Entry.objects.update(last_error="Tried again.")
-    row, own, parts = {
-        "trade": (short, "trades.view_trade", OF_A_TRADE),
-        "alert": (short.lot.exit_webhook_log, "webhooks.view_webhooklog", OF_AN_ALERT),
-    }[kind]
+    row = short if own == "trades.view_trade" else short.lot.exit_webhook_log
     for number, may in enumerate([set(parts), set(), *(set(parts) - {one} for one in parts)]):
         client = Client()
         client.force_login(staff_who_may(own, *may, name=f"looker{number}"))
