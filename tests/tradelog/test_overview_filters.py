@@ -118,6 +118,27 @@ def test_every_link_of_the_page_leads_somewhere(demo: Client) -> None:
     }
 
 
+def test_a_cell_of_the_calendar_leads_to_its_own_figure(staff: Client) -> None:
+    for day, pnl in (("11-13", 100), ("11-14", 1), ("12-09", 10), ("12-10", 1000)):
+        TradeFactory(exit_time=datetime.fromisoformat(f"2025-{day}T12:00Z"), pnl=Decimal(pnl))
+    page = show(staff, **{"from": "2025-11-14", "to": "2025-12-09"})
+    cells = re.findall(
+        r'<a href="([^"]+)"[^>]* title="([^":]+): \+([\d.]+), \d trades?"', page.content.decode()
+    )
+    assert {told: net for _, told, net in cells} == {
+        "Fri 14 Nov 2025": "1.00",
+        "Tue 9 Dec 2025": "10.00",
+        "Week 46, 14–16 November 2025": "1.00",
+        "Week 50, 8–9 December 2025": "10.00",
+        "14–30 November 2025": "1.00",
+        "1–9 December 2025": "10.00",
+        "14 November – 9 December 2025": "11.00",
+    }
+    for link, told, net in cells:
+        narrowed = staff.get(link.replace("&amp;", "&")).context["trades"]
+        assert narrowed.total.net == Decimal(net), told
+
+
 def test_what_needs_a_look_is_shown_narrowed_down_alike(demo: Client) -> None:
     Trade.objects.update(pnl_discrepancy=1)
     other = TradeFactory(exit_time=NOW, pnl_discrepancy=Decimal(1))
