@@ -85,6 +85,26 @@ def test_a_currency_is_one_that_trades_are_in_or_none(staff: Client) -> None:
     assert show(staff, currency="eur").status_code == 400
 
 
+@pytest.mark.parametrize(("kept", "told"), [("EUR", "in EUR"), ("none", "without a currency")])
+def test_what_has_no_trade_in_the_currency_that_is_kept_leads_to_its_own(
+    staff: Client, kept: str, told: str
+) -> None:
+    TradeFactory(currency="EUR", exit_time=NOW)
+    TradeFactory(currency="", exit_time=NOW)
+    beta = StrategyFactory(name="Beta")
+    TradeFactory(currency="USD", strategy=beta, exit_time=NOW, pnl=Decimal(7))
+    page = show(staff, strategy="Beta", currency=kept)
+    text = text_of(page)
+    assert f"No trades {told} What was closed" in text and "by what these filters choose" in text
+    # Zeros would say that it came out even.
+    assert "0.00" not in text
+    assert "USD 1 trade +7.00" in text
+    [link] = re.findall(r'<a href="([^"]*currency=USD[^"]*)"', page.content.decode())
+    assert staff.get(link.replace("&amp;", "&")).context["trades"].total.net == 7
+    other = show(staff, currency=kept, **{"from": "2001-01-01", "to": "2001-01-31"})
+    assert "No trades in this period" in text_of(other)
+
+
 def test_every_link_of_the_page_leads_somewhere(demo: Client) -> None:
     WebhookLogFactory(status="failed", error_code="STRATEGY_DISABLED")
     WebhookLogFactory(status="processed", drift=True)
