@@ -180,3 +180,13 @@ class ProcessingError(Queued):
     """A fault of ours; the alert stays in the log and is replayed."""
 
     code = "PROCESSING_ERROR"
+
+
+#: As PostgreSQL names them: undefined_table, undefined_column.
+_MISSING = frozenset({"42P01", "42703"})
+
+
+def lacks_tables(error: BaseException) -> bool:
+    """Whether a database says so: it was never migrated, or left behind by an update."""
+    is_named = getattr(error.__cause__, "sqlstate", None) in _MISSING
+    return is_named or str(error).startswith(("no such table", "no such column"))

@@ -67,6 +67,7 @@ PAGES = {
     "Trades by P&L, largest first": f"{_TRADES}?o=-8",
     "Trades of a month": f"{_TRADES}?{_days(60, 30, 'exit_time__gte', 'exit_time__lt')}",
     "Trades with discrepancy": f"{_TRADES}?discrepancy=yes",
+    "Trades that ended before they began": f"{_TRADES}?exit_before_entry=yes",
     "Trades with drift": f"{_TRADES}?drift=yes",
     "Trades, search": f"{_TRADES}?q=Strategy+7",
     "Trades, search for an id": f"{_TRADES}?q=cafe",

@@ -91,10 +91,20 @@ class Lot(models.Model):
 
 
 class Reconciliation(models.Model):
-    """What one `reconcile_positions --fix` changed in one book. Never edited or deleted."""
+    """What one `reconcile_positions --fix` changed in one book, or by one log entry.
+
+    Never edited or deleted.
+    """
 
     happened_at = models.DateTimeField(auto_now_add=True, help_text="UTC.")
-    strategy = models.ForeignKey(Strategy, on_delete=models.PROTECT, related_name="reconciliations")
+    #: None: by a log entry that nobody can read, or whose strategy there is not.
+    strategy = models.ForeignKey(
+        Strategy,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="reconciliations",
+    )
     symbol = models.CharField(max_length=100)
     #: What was found, as the command prints it.
     findings = models.JSONField()

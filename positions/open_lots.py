@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 import rows
-from positions.models import Lot
+from positions.models import Lot, LotStatus
 from positions.netting import Netting, OpenLot, Order, net, signed_position
 from trades.direction import Direction
 from trades.models import Strategy
@@ -50,6 +50,16 @@ class OpenLots:
         """Signed: long is positive."""
         return signed_position(self.as_netted())
 
+    def after(self, opened: Lot | None) -> OpenLots:
+        """What is open once an order has closed some of these lots, and opened one if any."""
+        left = [lot for lot in self.first if lot.status == LotStatus.OPEN]
+        if opened is None:
+            return OpenLots(left, self.rest)
+        if not self.rest:
+            return OpenLots([*left, opened])
+        added = OpenLot(_SEVERAL, Direction(opened.direction), opened.quantity)
+        return OpenLots(left, (*self.rest, added))
+
 
 def all_open_lots(strategy: Strategy, symbol: str) -> OpenLots:
     """The book's open lots, every one of them."""
@@ -59,16 +69,16 @@ def all_open_lots(strategy: Strategy, symbol: str) -> OpenLots:
 
 def net_open(
     order: Order, strategy: Strategy, symbol: str, lots: OpenLots
-) -> tuple[Netting, list[Lot]]:
-    """Net an order against a book's open lots; also tell the lots that it may close.
+) -> tuple[Netting, OpenLots]:
+    """Net an order against a book's open lots; also tell these, with all that it closes read.
 
-    Those that were summed up are read if it closes any. Raises NoOpenPosition as `net` does.
+    Raises NoOpenPosition as `net` does.
     """
     netting = net(order, lots.as_netted())
     if any(closing.lot.id == _SEVERAL for closing in netting.closings):
         lots = all_open_lots(strategy, symbol)
         netting = net(order, lots.as_netted())
-    return netting, lots.first
+    return netting, lots
 
 
 def as_netted(lot: Lot) -> OpenLot:

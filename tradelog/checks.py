@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ SHORTEST_TOKEN = 16
 
 #: As django-ratelimit reads it: requests, a slash, and a number of s, m, h or d.
 _RATE = re.compile(r"\d+/([1-9]\d*)?[smhd]?")
+_NONE = re.compile(r"0+/.*")
 
 #: A day of seconds; a year of them, which is more than anybody means in minutes or hours; a
 #: century of days.
@@ -95,6 +97,39 @@ def check_webhook_tokens(
 
 
 @register
+def check_tokens_apart(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    names_of: dict[str, list[str]] = {}
+    for token in configured_tokens():
+        names_of.setdefault(token.value, []).append(token.name)
+    shared = Counter(name for names in names_of.values() for name in set(names))
+    return [
+        *(
+            Warning(
+                f"{number} tokens of WEBHOOK_TOKENS are named {name!r}: nobody can tell by which "
+                "of them an alert came.",
+                hint="Give each a name of its own, also the old and the new one while one is "
+                "being replaced.",
+                id="tradelog.W007",
+            )
+            for name, number in shared.items()
+            if number > 1
+        ),
+        *(
+            Warning(
+                f"WEBHOOK_TOKENS has the same token {len(names)} times "
+                f"({', '.join(map(repr, names))}): the first one's name and strategies count.",
+                hint="Leave one of them, or give each a token of its own.",
+                id="tradelog.W008",
+            )
+            for names in names_of.values()
+            if len(names) > 1
+        ),
+    ]
+
+
+@register
 def check_metrics_token(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
@@ -136,6 +171,23 @@ def check_rates(
         )
         for setting in ("WEBHOOK_RATE", "WEBHOOK_TOKEN_RATE")
         if not _RATE.fullmatch(getattr(settings, setting))
+    ]
+
+
+@register
+def check_alerts_are_let_in(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    # All strangers may be meant to be refused; alerts never are.
+    if not _NONE.fullmatch(settings.WEBHOOK_TOKEN_RATE):
+        return []
+    return [
+        Error(
+            f"WEBHOOK_TOKEN_RATE is {settings.WEBHOOK_TOKEN_RATE!r}: every alert would be refused.",
+            hint="Not set, it is WEBHOOK_RATE. To let in nothing but alerts, set WEBHOOK_RATE to "
+            "0/m, and WEBHOOK_TOKEN_RATE to what your alerts need.",
+            id="tradelog.E007",
+        )
     ]
 
 

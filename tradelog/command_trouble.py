@@ -8,8 +8,7 @@ import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, InterfaceError, OperationalError, connections
 
-#: As PostgreSQL names them: undefined_table, undefined_column.
-_MISSING = frozenset({"42P01", "42703"})
+from faults import lacks_tables
 
 
 def told(error: Exception) -> str | None:
@@ -22,7 +21,7 @@ def told(error: Exception) -> str | None:
     if not isinstance(error, Error):
         return None
     text = str(error).strip()
-    if _is_missing(error):
+    if lacks_tables(error):
         return (
             f"The {_name(error)} has not the tables it should have: {text.splitlines()[0]}. "
             "`make serve` makes them, and so do `manage.py migrate` and "
@@ -31,11 +30,6 @@ def told(error: Exception) -> str | None:
     if isinstance(error, OperationalError | InterfaceError):
         return f"The {_name(error)} is out of reach: {text}"
     return None
-
-
-def _is_missing(error: Error) -> bool:
-    is_named = getattr(error.__cause__, "sqlstate", None) in _MISSING
-    return is_named or str(error).startswith(("no such table", "no such column"))
 
 
 def _name(error: Error) -> str:

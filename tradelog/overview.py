@@ -56,8 +56,8 @@ def overview(request: HttpRequest) -> HttpResponse:
         filters,
         zone,
         now,
-        discrepancies=trades.discrepancies,
-        differing_url=trades.differing_url(filters, zone),
+        differing=trades.differing(filters, zone),
+        backward=trades.backward(filters, zone),
     )
     positions, number = open_positions(
         strategy=filters.strategy, symbol=filters.symbol, most=_MOST_POSITIONS, now=now

@@ -12,7 +12,7 @@ from django.db import Error
 
 import deadline
 from tradelog.overview_filters import Filters
-from tradelog.verdict import Verdict, verdict
+from tradelog.verdict import Listed, Verdict, verdict
 from wal.backlog import Backlog, backlog
 from watch.models import Alarm, Rule
 from webhooks.models import WebhookLog
@@ -69,7 +69,7 @@ class AlertsShown:
 
 
 def alerts_shown(
-    filters: Filters, zone: tzinfo, now: datetime, *, discrepancies: int, differing_url: str
+    filters: Filters, zone: tzinfo, now: datetime, *, differing: Listed, backward: Listed
 ) -> AlertsShown:
     """The alerts of the filters' days up to now, and the verdict on them."""
     asked = Asked(
@@ -89,8 +89,8 @@ def alerts_shown(
         verdict=verdict(
             traffic=came,
             backlog=waiting,
-            discrepancies=discrepancies,
-            differing_url=differing_url,
+            differing=differing,
+            backward=backward,
             alarms=_alarms(asked),
             asked=asked,
             parking=timedelta(seconds=settings.PARK_SECONDS),

@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from tradelog.overview_filters import Filters, Period, period, shortened
 from tradelog.pnl_calendar import DayCalendar, YearOfMonths, day_calendar, month_calendar
-from trades import performance, results
+from tradelog.verdict import Listed
+from trades import performance, rare, results
 from trades.books import TradedBook
 from trades.monthly.reading import Chosen
 from trades.performance import EquityPoint, Step, Tally
@@ -64,11 +65,22 @@ class TradesShown:
         """Of all currencies."""
         return sum(each.discrepancies for each in self.currencies)
 
-    def differing_url(self, filters: Filters, zone: tzinfo) -> str:
-        """The list of those; the filters are the ones they were chosen by."""
+    def differing(self, filters: Filters, zone: tzinfo) -> Listed:
+        """Those; the filters are the ones they were chosen by."""
+        return Listed(self.discrepancies, self._list("discrepancy", filters, zone))
+
+    def backward(self, filters: Filters, zone: tzinfo) -> Listed:
+        """Those whose exit's time is before their entry's, in the same way."""
+        since, until = self.period.bounds(zone)
+        found = filters.trades().filter(
+            rare.exit_before_entry(), exit_time__gte=since, exit_time__lt=until
+        )
+        return Listed(found.count(), self._list("exit_before_entry", filters, zone))
+
+    def _list(self, narrowed: str, filters: Filters, zone: tzinfo) -> str:
         since, until = self.period.bounds(zone)
         told = {
-            "discrepancy": "yes",
+            narrowed: "yes",
             "strategy": filters.strategy_id(),
             "symbol": filters.symbol,
             "exit_time__gte": since.isoformat(),

@@ -37,6 +37,8 @@ MIDDLEWARE: Final = [
     "tradelog.forwarded.ForwardedProtocolMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    # Before sessions, and before CommonMiddleware, which looks for the host in ALLOWED_HOSTS.
+    "tradelog.health.HealthMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "tradelog.outage.OutageMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

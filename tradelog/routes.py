@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-#: What alerts and monitors come by: no session, and no database before its time.
-_WITHOUT_DATABASE: Final = ("webhook", "health/", "metrics")
+#: What alerts and Prometheus come by: no session, and no database before its time.
+_WITHOUT_DATABASE: Final = ("webhook", "metrics")
 
 _API: Final = "api/"
 #: The page that shows the API to people.

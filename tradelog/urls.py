@@ -4,7 +4,6 @@ from django.urls import include, path, re_path
 from tradelog.alert_builder import alert_builder, reveal_token
 from tradelog.compare_export import compare_export, import_export_of, undo_import
 from tradelog.correct_trade import correct_trade
-from tradelog.health import live, ready
 from tradelog.login import log_in
 from tradelog.metrics import metrics
 from tradelog.overview import overview
@@ -24,8 +23,6 @@ urlpatterns = [
     path("correct-trade/<int:trade_id>/", correct_trade, name="correct-trade"),
     path("time-zone/", time_zone, name="time-zone"),
     path("api/", include("tradelog.api.urls")),
-    path("health/live", live, name="live"),
-    path("health/ready", ready, name="ready"),
     path("metrics", metrics, name="metrics"),
     # Before the admin's own, which it leads to.
     path("admin/login/", log_in),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -48,12 +48,19 @@ class Verdict:
     remarks: tuple[Remark, ...]
 
 
+class Listed(NamedTuple):
+    """Trades that have something in common: how many, and the list of them."""
+
+    number: int
+    url: str
+
+
 def verdict(
     *,
     traffic: Traffic,
     backlog: Backlog | None,
-    discrepancies: int,
-    differing_url: str,
+    differing: Listed,
+    backward: Listed,
     alarms: Sequence[Alarm],
     asked: Asked,
     parking: timedelta,
@@ -61,15 +68,15 @@ def verdict(
 ) -> Verdict:
     """Judge the alerts that were asked for, what waits now, the trades shown, and these alarms.
 
-    Without a backlog the log cannot be read. `differing_url` shows the trades whose P&L
-    differs from the reported one. `parking` is how long an exit may wait for
-    its entry.
+    Without a backlog the log cannot be read. `differing` are the trades whose P&L differs
+    from the reported one, `backward` those whose exit's time is before their entry's.
+    `parking` is how long an exit may wait for its entry.
     """
     remarks = [
         *_of_log(backlog, parking=parking, now=now),
         *_of_alerts(traffic, asked),
         *_of_alarms(alarms),
-        *_of_trades(discrepancies, differing_url),
+        *_of_trades(differing, backward),
     ]
     remarks.sort(key=lambda remark: remark.severity is not Severity.TROUBLE)
     if remarks:
@@ -160,14 +167,17 @@ def _of_alarms(alarms: Sequence[Alarm]) -> Iterator[Remark]:
         yield Remark(Severity.TROUBLE, alarm.text.removesuffix("."), url)
 
 
-def _of_trades(discrepancies: int, url: str) -> Iterator[Remark]:
-    if discrepancies:
-        yield Remark(
-            Severity.ATTENTION,
-            f"{_number(discrepancies, 'trade')} shown here "
-            f"{'has' if discrepancies == 1 else 'have'} another P&L than the alert reported",
-            url,
-        )
+def _of_trades(differing: Listed, backward: Listed) -> Iterator[Remark]:
+    if differing.number:
+        has = "has" if differing.number == 1 else "have"
+        yield _shown(differing, f"{has} another P&L than the alert reported")
+    if backward.number:
+        yield _shown(backward, f"ended before {'it' if backward.number == 1 else 'they'} began")
+
+
+def _shown(trades: Listed, words: str) -> Remark:
+    text = f"{_number(trades.number, 'trade')} shown here {words}"
+    return Remark(Severity.ATTENTION, text, trades.url)
 
 
 def _alerts(asked: Asked, **parameters: object) -> str:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -19,9 +19,9 @@ from audit.exporting import ExportedAdmin, Rows, told_by
 from audit.filters import StrategyFilter, SymbolFilter, YesNo, flagged, one_of
 from audit.searching import BookAdmin
 from audit.shown import as_time, gain
+from trades import rare
 from trades.corrections import CORRECTED, DISCREPANT, with_counted_pnl
 from trades.direction import Direction
-from trades.drifted import drifted_trades, lots_of_trades
 from trades.models import Correction, ImportBatch, Strategy, Trade
 from trades.totals import totals
 
@@ -93,16 +93,27 @@ class CorrectedFilter(YesNo):
     condition = CORRECTED
 
 
-class DriftFilter(YesNo):
-    """Trades of which an alert told another position than the lots'."""
+class RareFilter(YesNo):
+    """Trades that are looked up where they are asked for."""
 
-    title = "drift"
-    parameter_name = "drift"
+    look_up: Callable[[], Q]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value():
-            self.condition = Q(pk__in=drifted_trades())
+            self.condition = self.look_up()
         return super().queryset(request, queryset)
+
+
+class DriftFilter(RareFilter):
+    title = "drift"
+    parameter_name = "drift"
+    look_up = staticmethod(rare.drifted)
+
+
+class ExitBeforeEntryFilter(RareFilter):
+    title = "exit before entry"
+    parameter_name = "exit_before_entry"
+    look_up = staticmethod(rare.exit_before_entry)
 
 
 class TradeRows(Rows):
@@ -155,6 +166,7 @@ class TradeAdmin(ExportedAdmin, BookAdmin):
         one_of("direction", Direction.choices),
         DiscrepancyFilter,
         DriftFilter,
+        ExitBeforeEntryFilter,
         CorrectedFilter,
     )
     list_select_related = ("strategy",)
@@ -209,7 +221,7 @@ class TradeAdmin(ExportedAdmin, BookAdmin):
         )
 
     def with_correlation_id(self, first: UUID, last: UUID) -> Iterable[int]:
-        lots = lots_of_trades().values_list("trade", flat=True)
+        lots = rare.lots_of_trades().values_list("trade", flat=True)
         ids = (first, last)
         entered = lots.filter(entry_webhook_log__correlation_id__range=ids)
         left = lots.filter(exit_webhook_log__correlation_id__range=ids)

@@ -87,6 +87,10 @@ _WAS_DISCREPANT: Final = Q(pnl_discrepancy__isnull=False)
 #: right. A month's sums have them as they were booked, like all else (as_booked).
 DISCREPANT: Final = _WAS_DISCREPANT & ~CORRECTED
 
+#: Those that ended before they began, by their orders' own times, until somebody has said what
+#: is right.
+EXIT_BEFORE_ENTRY: Final = Q(exit_time__lt=F("entry_time")) & ~CORRECTED
+
 #: What a correction says never happened, and cost nothing, is no trade.
 _IS_TRADE: Final = Q(counted_quantity__gt=0) | ~Q(counted_pnl=0)
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from trades.columns import ExactField
 from trades.direction import Direction
@@ -131,6 +131,11 @@ class Trade(models.Model):
                 fields=["-id"],
                 name="trades_with_discrepancy",
                 condition=Q(pnl_discrepancy__isnull=False),
+            ),
+            models.Index(
+                fields=["-id"],
+                name="trades_exit_before_entry",
+                condition=Q(exit_time__lt=F("entry_time")),
             ),
             models.Index(fields=["strategy", "symbol", "exit_time"], name="trades_of_book_by_exit"),
         ]

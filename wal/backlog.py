@@ -42,7 +42,8 @@ class Backlog:
     #: Since the time asked for.
     failed: int
     duplicates: int
-    #: Those of them that something is noted of.
+    #: Duplicates that something is noted of, by when they were found to be ones: an outage may
+    #: have held them up.
     doubtful: int
     refused: int
 
@@ -108,12 +109,11 @@ def backlog(*, since: datetime, until: datetime) -> Backlog:
     its age.
     """
     received = {"received_at__gte": since, "received_at__lt": until}
-    twice = journal.having(EntryStatus.DUPLICATE).filter(**received)
     return Backlog(
         waiting=waiting(),
         failed=journal.having(EntryStatus.FAILED).filter(**received).count(),
-        duplicates=twice.count(),
-        doubtful=twice.exclude(last_error="").count(),
+        duplicates=journal.having(EntryStatus.DUPLICATE).filter(**received).count(),
+        doubtful=journal.doubtful().filter(settled_at__gte=since, settled_at__lt=until).count(),
         refused=Refusal.objects.using(ALIAS)
         .filter(refused_at__gte=since, refused_at__lt=until)
         .count(),

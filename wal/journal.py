@@ -190,6 +190,11 @@ def having(status: EntryStatus) -> QuerySet[Entry]:
     return _found_by(INDEXED[status])
 
 
+def doubtful() -> QuerySet[Entry]:
+    """Duplicates of which something is noted, in no order."""
+    return _found_by("status = 'duplicate' AND NOT (last_error = '')")
+
+
 def unsettled(book: str | None = None, *, up_to: int | None = None) -> QuerySet[Entry]:
     """Entries that still want their effect, in no order.
 

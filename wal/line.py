@@ -38,10 +38,13 @@ class InLine:
     is_free: bool
 
 
-def line(books: Collection[str], entry_ids: Collection[int], *, up_to: int) -> list[InLine]:
-    """The unsettled entries of these books' first ones, of these ids, and all that are unread.
+def line(
+    books: Collection[str], entry_ids: Collection[int], *, up_to: int, most: int
+) -> list[InLine]:
+    """The unsettled entries of these books, of these ids, and all that are unread.
 
-    Oldest first; none after `up_to`. What has been committed when it is asked is seen.
+    Oldest first; `most` of each book, and none after `up_to`. What has been committed when it
+    is asked is seen.
     """
     connection = connections[ALIAS]
     now = connection.ops.adapt_datetimefield_value(timezone.now())
@@ -51,14 +54,15 @@ def line(books: Collection[str], entry_ids: Collection[int], *, up_to: int) -> l
         f"SELECT {_COLUMNS} FROM webhook_wal WHERE {UNSETTLED_SQL} AND book = '' AND id <= %s"
         f" UNION ALL SELECT {_COLUMNS} FROM webhook_wal WHERE {UNSETTLED_SQL} AND book <> ''"
         f" AND id IN ({alone})"
-        f" UNION ALL SELECT {_COLUMNS} FROM webhook_wal WHERE id IN (SELECT min(id)"
-        f" FROM webhook_wal WHERE {UNSETTLED_SQL} AND book IN ({these}) AND id <= %s"
-        " GROUP BY book) ORDER BY 1"
+        f" UNION ALL SELECT {_COLUMNS} FROM webhook_wal WHERE id IN (SELECT id FROM (SELECT id,"
+        " row_number() OVER (PARTITION BY book ORDER BY id) AS place FROM webhook_wal"
+        f" WHERE {UNSETTLED_SQL} AND book IN ({these}) AND id <= %s) AS its WHERE place <= %s)"
+        " ORDER BY 1"
     )
     found = rows_as_json(
         statement,
         ("id", "name", "book", "claimed_by", "is_free"),
-        [now, up_to, now, *entry_ids, now, *books, up_to],
+        [now, up_to, now, *entry_ids, now, *books, up_to, most],
     )
     return [
         InLine(id, uuid.UUID(name), book, claimed_by == owner(), bool(is_free))

@@ -75,6 +75,11 @@ class Entry(models.Model):
             models.Index(
                 fields=["received_at"], name="wal_duplicates", condition=Q(status="duplicate")
             ),
+            models.Index(
+                fields=["settled_at"],
+                name="wal_doubtful",
+                condition=Q(status="duplicate") & ~Q(last_error=""),
+            ),
         ]
         constraints = [
             models.CheckConstraint(

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import Error, connection
 
 import deadline
+from faults import lacks_tables
 from positions.findings import Finding, FindingKind
 from trades.corrections import DISCREPANT
 from trades.models import Strategy, Trade
@@ -29,6 +30,11 @@ logger = logging.getLogger(__name__)
 _ANSWER_SECONDS: Final = 5.0
 _QUESTION_SECONDS: Final = 30.0
 _RECONCILIATION_SECONDS: Final = 1800.0
+
+LACKS_TABLES: Final = "has not the tables it should have: `manage.py migrate` makes them"
+_LOG_LACKS_TABLES: Final = (
+    "it has not the tables it should have: `manage.py migrate --database wal` makes them"
+)
 
 #: The latest trades that are looked through for a discrepancy.
 MOST_DISCREPANCIES: Final = 500
@@ -54,8 +60,9 @@ class Facts:
     now: datetime
     #: How far back what came is looked at.
     window: timedelta
-    #: Why a database cannot be used: the kind of fault, without addresses. "": it can.
+    #: What is wrong with a database, without addresses: what it is, or has not. "": nothing.
     database_trouble: str
+    #: Why the log cannot be used.
     log_trouble: str
     #: None: it could not be read.
     backlog: Backlog | None
@@ -87,7 +94,8 @@ def gather(now: datetime, rhythms: Rhythms, *, reconcile: bool) -> Facts:
         if reconcile and not log_trouble:
             findings, reconciling_trouble = _reconciled()
     except Error as error:
-        database_trouble = type(error).__name__
+        is_bare = lacks_tables(error)
+        database_trouble = LACKS_TABLES if is_bare else f"is out of reach ({type(error).__name__})"
     return Facts(
         now, window, database_trouble, log_trouble, held, records, findings, reconciling_trouble
     )
@@ -116,7 +124,7 @@ def _held(asked: Asked) -> tuple[Backlog | None, str]:
         held = backlog(since=asked.since, until=asked.until)
         journal.check_writable()
     except (Error, WriteTimeout) as error:
-        return held, type(error).__name__
+        return held, _LOG_LACKS_TABLES if lacks_tables(error) else type(error).__name__
     return held, ""
 
 

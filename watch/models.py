@@ -23,6 +23,7 @@ class Rule(models.TextChoices):
     DRIFT = "drift", "drift"
     DISCREPANCY = "discrepancy", "P&L discrepancy"
     RATE = "rate", "refused by rate"
+    KEY = "key", "key used again"
     RECONCILIATION = "reconciliation", "does not add up"
     SILENCE = "silence", "silence"
 

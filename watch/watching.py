@@ -27,8 +27,9 @@ from watch.facts import gather
 from watch.models import Alarm, Progress, Rule
 from watch.outbox import deliver, not_reached, put, write
 from watch.receivers import Receiver, receivers, send
-from watch.rules import Judged, judge, limits
+from watch.rules import Judged, judge
 from watch.silence import Rhythms
+from watch.symptoms import limits
 from watch.trade_messages import tell_trades
 
 logger = logging.getLogger(__name__)

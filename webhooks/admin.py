@@ -247,7 +247,7 @@ class EntryAdmin(AuditTrailAdmin):
         return redirect(reverse("admin:webhooks_webhooklog_change", args=[log.pk]))
 
     def _replay(self, request: HttpRequest, entry: Entry) -> None:
-        for replayed in replay(Choice(entry_id=entry.pk)):
+        for replayed in replay(Choice(entry_ids=frozenset({entry.pk}))):
             if replayed.is_settled_well and replayed.outcome:
                 became = replayed.outcome.entry_status.label
                 self.message_user(request, f"Entry {entry.pk}: {became}.", messages.SUCCESS)

@@ -6,8 +6,10 @@ and may be done again at any time: an entry that has its row is not applied twic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -44,10 +46,12 @@ class _Effect:
 
     log: WebhookLog
     booking: Booking | None = None
+    #: What is open in its book then.
+    left: OpenLots | None = None
 
 
 def apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
-    """Give entries of different books their effects, or find the ones they had.
+    """Give entries their effects, those of a book in this order, or find the ones they had.
 
     None stands for an entry whose book somebody else holds now. Raises what the database
     raises; then nothing has changed.
@@ -66,33 +70,62 @@ def _apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
     released: dict[int, list[_Effect]] = {}
     with rows.transaction_in_few_trips():
         standing = look(
-            [each.reading.book for each in wanted if each.signal],
+            sorted({each.reading.book for each in wanted if each.signal}),
             [each.entry.correlation_id for each in wanted],
             [each.key for each in wanted],
             with_refused=any(each.signal is None or not each.is_allowed for each in wanted),
             statement_seconds=STATEMENT_SECONDS,
         )
         strategies = _strategies(wanted, standing)
-        for place, each in enumerate(wanted):
-            if each.signal is not None and each.reading.book not in standing.held:
-                outcomes[place] = None
-                continue
-            known = _known(each, standing)
-            if known is not None and (found := _recorded(each, known, standing)) is not None:
-                outcomes[place] = found
-                continue
-            if isinstance(each.reading.fault, ProcessingError):
-                raise each.reading.fault
-            effects[place] = _effect(each, known, strategies, standing)
-        take_ids = _write(list(effects.values()), standing.ends)
-        if standing.parked:
+        take_ids = _no_ids
+        for places in _in_turn(wanted):
+            # Of what was opened before: it may be closed now.
             take_ids()
-            for place, effect in effects.items():
-                released[place] = _release_parked(wanted[place], effect, strategies, standing)
+            fresh: dict[int, _Effect] = {}
+            for place in places:
+                each = wanted[place]
+                if each.signal is not None and each.reading.book not in standing.ours:
+                    outcomes[place] = None
+                    continue
+                known = _known(each, standing)
+                if known is not None and (found := _recorded(each, known, standing)) is not None:
+                    outcomes[place] = found
+                    continue
+                if isinstance(each.reading.fault, ProcessingError):
+                    raise each.reading.fault
+                fresh[place] = _effect(each, known, strategies, standing)
+            take_ids = _write(list(fresh.values()), standing.ends)
+            if standing.parked:
+                take_ids()
+                for place, effect in fresh.items():
+                    released[place] = _release_parked(wanted[place], effect, strategies, standing)
+            for place, effect in fresh.items():
+                standing.note(effect.log, [effect, *released.get(place, [])][-1].left)
+            effects |= fresh
     take_ids()
     for place, effect in effects.items():
         outcomes[place] = _outcome(effect, released.get(place, []))
     return [outcomes[place] for place in range(len(wanted))]
+
+
+def _no_ids() -> None:
+    pass
+
+
+def _in_turn(wanted: Sequence[Wanted]) -> list[list[int]]:
+    """The places of the first of each book, of the second of each, and so on.
+
+    Those of one turn are written together. What has no book waits for nobody.
+    """
+    turns: list[list[int]] = []
+    before: Counter[str] = Counter()
+    for place, each in enumerate(wanted):
+        turn = before[each.reading.book] if each.signal else 0
+        before[each.reading.book] += 1
+        if turn == len(turns):
+            turns.append([])
+        turns[turn].append(place)
+    return turns
 
 
 def _strategies(wanted: Sequence[Wanted], standing: Standing) -> dict[str, Strategy]:
@@ -120,7 +153,9 @@ def _known(each: Wanted, standing: Standing) -> WebhookLog | None:
 def _recorded(each: Wanted, known: WebhookLog, standing: Standing) -> Outcome | None:
     """The outcome that stands; None where the alert is to be tried once more."""
     if known.correlation_id != each.entry.correlation_id:
-        return recorded_outcome(known, is_duplicate=True, key_reused=_reuses_key(each, known))
+        # As it stands now: an exit that waits may be let through by who comes after.
+        first = copy(known)
+        return recorded_outcome(first, is_duplicate=True, key_reused=_reuses_key(each, known))
     if known.status == LogStatus.PARKED and each.give_up and has_expired(known):
         return _fail_parked(known, each, standing)
     if known.status != LogStatus.FAILED or not each.retry_failed:
@@ -170,12 +205,13 @@ def _new_log(each: Wanted, known: WebhookLog | None) -> WebhookLog:
 
 
 def _netted(log: WebhookLog, signal: Signal, strategy: Strategy, lots: OpenLots) -> _Effect:
-    netting, whole = net_open(order_of(signal, strategy), strategy, signal.symbol, lots)
+    netting, lots = net_open(order_of(signal, strategy), strategy, signal.symbol, lots)
     log.status, log.error_code, log.error_message = LogStatus.PROCESSED, "", ""
     log.action = netting.effect
     log.quantity = netting.quantity
     mark_drift(log, signal, netting.before, netting.after)
-    return _Effect(log, booking_of(netting, whole, fill_of(log, signal, strategy)))
+    booking = booking_of(netting, lots.first, fill_of(log, signal, strategy))
+    return _Effect(log, booking, lots.after(booking.opened))
 
 
 def _refused(log: WebhookLog, fault: Fault, *, may_wait: bool) -> WebhookLog:
@@ -186,7 +222,7 @@ def _refused(log: WebhookLog, fault: Fault, *, may_wait: bool) -> WebhookLog:
     return log
 
 
-def _write(effects: Sequence[_Effect], ends: Mapping[str, trail.End]) -> Callable[[], None]:
+def _write(effects: Sequence[_Effect], ends: dict[str, trail.End]) -> Callable[[], None]:
     """Write what alerts do; it has its ids once what is returned has waited for them."""
     booked = [(effect.booking, effect.log) for effect in effects if effect.booking]
     # Waited for, since an alert is sealed with its trade's id.
@@ -227,7 +263,8 @@ def _release_parked(
     if each.signal is None or effect.booking is None or effect.booking.opened is None:
         return []
     released = []
-    waiting = standing.parked.get(each.reading.book, [])
+    parked_here = standing.parked.get(each.reading.book, [])
+    waiting = [log for log in parked_here if log.status == LogStatus.PARKED]
     for parked, its_signal in parked_for(effect.log, each.signal, waiting):
         strategy = strategies[its_signal.strategy]
         try:

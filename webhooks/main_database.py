@@ -29,9 +29,12 @@ T = TypeVar("T")
 #: Seconds one transaction may take, tries and waits between them included.
 TRANSACTION_SECONDS = 0.8 * settings.ANSWER_SECONDS
 
-#: The database runs and is heard; somebody else was in the way. As PostgreSQL names
-#: them: serialization_failure, deadlock_detected, lock_not_available.
-_IN_THE_WAY = frozenset({"40001", "40P01", "55P03"})
+#: A lock was not had in time: lock_not_available, as PostgreSQL names it.
+_LOCKED = "55P03"
+
+#: The database runs and is heard; somebody else was in the way: serialization_failure,
+#: deadlock_detected too.
+_IN_THE_WAY = frozenset({"40001", "40P01", _LOCKED})
 
 #: We said nothing for too long, in the middle of a transaction, and were cut off:
 #: idle_in_transaction_session_timeout, transaction_timeout. psycopg counts them among the
@@ -99,6 +102,8 @@ def transact(work: Callable[[], T]) -> T:
         except Exception as error:
             if is_unreachable(error):
                 connection.close()
+            elif _sqlstate(error) in _IN_THE_WAY:
+                logger.warning("Given up, for something is in the way: %s", str(error).strip())
             raise
 
 
@@ -148,17 +153,27 @@ def _may_pass(error: BaseException) -> bool:
 
 
 def _is_too_late(state: RetryCallState) -> bool:
-    return deadline.left(TRANSACTION_SECONDS) <= state.upcoming_sleep
+    left = deadline.left(TRANSACTION_SECONDS)
+    if _sqlstate(_error_of(state)) == _LOCKED and left <= 2 * (state.seconds_since_start or 0):
+        # Others wait with it; and in the end the deadline would come first, and the database
+        # seem to be away.
+        return True
+    return left <= state.upcoming_sleep
 
 
 def _start_afresh(state: RetryCallState) -> None:
-    assert state.outcome is not None
-    error = state.outcome.exception()
-    assert error is not None
+    error = _error_of(state)
     logger.info("Trying again: %s", str(error).strip())
     metering.retries.inc()
     if is_unreachable(error):
         _forget_connections()
+
+
+def _error_of(state: RetryCallState) -> BaseException:
+    assert state.outcome is not None
+    error = state.outcome.exception()
+    assert error is not None
+    return error
 
 
 def _forget_connections() -> None:

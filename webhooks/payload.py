@@ -29,6 +29,9 @@ from webhooks.values import Unreadable
 _SIGNAL_TYPE: Final = values.word(*SIGNAL_TYPES)
 _ACTION: Final = values.word(*ACTIONS)
 _SIDE: Final = values.word(*SIDES)
+_MOMENT_IF_ANY: Final = values.if_any(values.moment)
+#: What is longer than trades hold is no currency. Cut, two might become one, and be summed up.
+_CURRENCY: Final = values.if_any(values.name(20))
 
 
 def parse(body: bytes, given_key: str = "") -> Signal:
@@ -59,13 +62,13 @@ def parse(body: bytes, given_key: str = "") -> Signal:
         price=price or Decimal(0),
         time=time,
         sent_at=sent_at,
-        order_id=told.read("order_id", values.name(200)) or "",
+        order_id=told.read("order_id", values.label) or "",
         view_before=_view(side_before, size_before),
         view_after=_view(side, size),
         pnl_reported=told.read("pnl", values.number),
         commission=told.read("commission", values.number),
-        currency=told.read("currency", values.name(20)) or "",
-        interval=told.read("interval", values.name(20)) or "",
+        currency=told.read("currency", _CURRENCY) or "",
+        interval=told.read("interval", values.label) or "",
         comment=told.read("comment", values.remark) or "",
         stop_loss=told.read("stop_loss", values.level),
         take_profit=told.read("take_profit", values.level),
@@ -131,14 +134,8 @@ def _times(told: Told) -> tuple[datetime | None, datetime | None]:
         time = told.read("time", values.moment, only=("timestamp",))
     elif sent_at is None:
         # Mostly {{timenow}} by another name; beside the bar's time it may be anything.
-        sent_at = told.read("time", _moment_if_any, only=("timestamp",))
+        sent_at = told.read("time", _MOMENT_IF_ANY, only=("timestamp",))
     return (sent_at, None) if time is None else (time, sent_at)
-
-
-def _moment_if_any(value: object) -> datetime | None:
-    with suppress(Unreadable):
-        return values.moment(value)
-    return None
 
 
 def _symbol(told: Told) -> str:

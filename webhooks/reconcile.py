@@ -12,23 +12,17 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
-from django.conf import settings
-
 from faults import Queued
 from positions.findings import Finding, FindingKind
 from positions.reconcile import lot_and_trade_findings
 from trades.numeric import plain
-from wal.models import Entry, EntryStatus
 from webhooks.alert_findings import alert_findings
-from webhooks.applying import apply
 from webhooks.correction import Change, change_of, correct
 from webhooks.entry_findings import entry_findings
+from webhooks.entry_mending import mend_entry
 from webhooks.expectation import NotDerivable
 from webhooks.models import LogStatus, WebhookLog
-from webhooks.pipeline import give_up_waiting, settle_through
-from webhooks.reading import read
 from webhooks.snapshot import one_moment
-from webhooks.wanted import Wanted
 
 #: Findings that are mended by giving a log entry its effect; the others by deriving
 #: their book.
@@ -55,7 +49,7 @@ class Mended:
     symbol: str
     #: As they were before.
     findings: tuple[Finding, ...]
-    #: `reconciliations.id`; None where log entries got their effect, which tell it themselves.
+    #: `reconciliations.id`; None where somebody else was there first, and nothing changed.
     reconciliation: int | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -196,30 +190,7 @@ def _mend_entries(found: list[Finding]) -> Iterator[Mended]:
     mendable = [one for one in found if one.mendable and one.kind in OF_ENTRIES]
     for finding in sorted(mendable, key=lambda one: one.entries):
         try:
-            if finding.entries:
-                _settle(Entry.objects.get(pk=finding.entries[0]))
-            else:
-                _end_waiting(WebhookLog.objects.get(pk=finding.alerts[0]))
+            record = mend_entry(finding)
         except Queued:
             continue  # It stays in the log and says there why.
-        yield Mended(finding.strategy, finding.symbol, (finding,))
-
-
-def _settle(entry: Entry) -> None:
-    # A claim that is alive is waited for until it would have ended.
-    patience = settings.LEASE_SECONDS + 1.0
-    if entry.status == EntryStatus.PARKED:
-        give_up_waiting(entry, patience=patience)
-    else:
-        settle_through(entry, patience=patience)
-
-
-def _end_waiting(alert: WebhookLog) -> None:
-    """Apply a parked alert once more, though the log has lost its entry."""
-    entry = Entry(
-        pk=alert.wal_id,
-        correlation_id=alert.correlation_id,
-        body=alert.payload.encode(),
-        received_at=alert.received_at,
-    )
-    apply([Wanted(entry, read(entry), give_up=True)])
+        yield Mended(finding.strategy, finding.symbol, (finding,), record.pk if record else None)

@@ -53,8 +53,8 @@ class Share:
 class Choice:
     """Which entries to replay."""
 
-    #: This one alone, whatever its state.
-    entry_id: int | None = None
+    #: These alone, whatever their state; empty: all that want something.
+    entry_ids: frozenset[int] = frozenset()
     #: Also what failed before.
     failed: bool = False
     #: Received at this time or later, UTC.
@@ -118,8 +118,8 @@ def _walks(choice: Choice) -> Iterator[Iterator[Entry]]:
 
 
 def _queries(choice: Choice) -> list[QuerySet[Entry]]:
-    if choice.entry_id is not None:
-        return [Entry.objects.filter(pk=choice.entry_id)]
+    if choice.entry_ids:
+        return [Entry.objects.filter(pk__in=choice.entry_ids)]
     entries: list[QuerySet[Entry]] = [journal.unsettled()]
     if choice.share is not None:
         return entries
@@ -144,7 +144,7 @@ def replay(choice: Choice) -> Iterator[Replayed]:
     """
     # A claim that is alive is waited for until it would have ended.
     patience = 0.0 if choice.only_free else settings.LEASE_SECONDS + 1.0
-    retry = choice.failed or bool(choice.entry_id)
+    retry = choice.failed or bool(choice.entry_ids)
     left = sys.maxsize if choice.limit is None else choice.limit
     # Handed over before the first is waited for, so that they share transactions.
     ahead: deque[tuple[Entry, Waiting | None]] = deque()

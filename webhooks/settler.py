@@ -1,7 +1,7 @@
 """The one settler of a process: entries that wait together are settled together.
 
 Requests, the draining of the log and replay all hand their entries to it. It takes the
-first entry of each book whose turn has come, applies them in one transaction, and marks
+first entries of each book whose turn has come, applies them in one transaction, and marks
 them; what comes meanwhile is in the next one. So an entry of a book never overtakes
 another, different books share their round trips and commits, and a book that somebody
 else holds keeps nobody waiting but itself.
@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import chain, islice, takewhile, zip_longest
 from queue import Empty, SimpleQueue
 
 from django.db import connections
@@ -29,7 +30,7 @@ from webhooks.main_database import TRANSACTION_SECONDS, transact
 from webhooks.observation import observe
 from webhooks.outcome import Outcome, noted_of, settled_as
 from webhooks.reading import NO_BOOK
-from webhooks.turns import first_in_line, is_held, line_of
+from webhooks.turns import first_in_line, is_held, is_in_no_line, line_of, run_of
 from webhooks.waiting import Waiting, as_queued, give_back
 
 logger = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class Settler:
             try:
                 self._take_in(patience)
                 journal.commit()
-                has_settled = self._settle(self._ready()[:MOST_TOGETHER])
+                has_settled = self._settle(self._ready())
                 # What waits for others waits a moment; nothing tells when they are done.
                 patience = 0.0 if has_settled else _POLL_SECONDS
             except Exception as error:
@@ -109,37 +110,36 @@ class Settler:
             self._waiting.append(arrived)
 
     def _ready(self) -> list[Waiting]:
-        """The entries whose turn has come, none of them of the same book."""
+        """The entries to apply next, those of a book in the order of the log."""
         self._leave(each for each in self._waiting if each.is_abandoned or each.done.done())
         if not self._waiting:
             return []
-        firsts: dict[str | int, Waiting] = {}
+        brought: dict[str | int, dict[int, Waiting]] = {}
         for waiting in sorted(self._appended(), key=lambda each: each.entry.pk):
-            firsts.setdefault(line_of(waiting.book, waiting.entry.pk), waiting)
-        in_line = first_in_line(
-            firsts, up_to=max((first.entry.pk for first in firsts.values()), default=0)
-        )
-        ready: list[Waiting] = []
-        free: dict[int, Waiting] = {}
+            brought.setdefault(_line(waiting), {}).setdefault(waiting.entry.pk, waiting)
+        last = max((max(entries) for entries in brought.values()), default=0)
+        lines = first_in_line(brought.keys(), up_to=last)
+        runs = {its: run_of(lines[its], brought[its].keys()) for its in brought}
+        free = [each.id for run in runs.values() for each in run if each.is_free]
+        claimed = journal.claim(free)
+        ready: list[list[Waiting]] = []
         held: list[Waiting] = []
-        for its, first in firsts.items():
-            before = in_line.get(its)
-            if before is None or before.id > first.entry.pk:
-                (ready if is_held(first.entry) else held).append(first)
-            elif before.is_ours and before.id == first.entry.pk:
-                ready.append(first)
-            elif before.is_free:
-                free[before.id] = first
+        for its, entries in brought.items():
+            for entry_id in claimed.intersection(each.id for each in runs[its]) - entries.keys():
+                entries[entry_id] = self._adopt(entry_id)
+            turn = takewhile(lambda each: not each.is_free or each.id in claimed, runs[its])
+            found = [entries[each.id] for each in turn]
+            first = next(iter(entries.values()))
+            if not found and is_in_no_line(first.entry, lines[its]) and is_held(first.entry):
+                found = [first]
+            if found:
+                ready.append(found)
             else:
                 held.append(first)
-        ours = journal.claim(free.keys())
-        for entry_id, first in free.items():
-            if entry_id not in ours:
-                held.append(first)
-            else:
-                ready.append(first if entry_id == first.entry.pk else self._adopt(entry_id))
         self._give_up([each for each in held if time.monotonic() >= each.limit], Queued())
-        return ready
+        # The first of each book goes before the second of any, so that none waits for another's.
+        in_turn = chain.from_iterable(zip_longest(*ready))
+        return list(islice(filter(None, in_turn), MOST_TOGETHER))
 
     def _appended(self) -> list[Waiting]:
         # An entry that came while the others were committed is in the next commit.
@@ -154,7 +154,9 @@ class Settler:
     def _settle(self, ready: list[Waiting]) -> bool:
         """Apply these entries together; tell whether any came to its end."""
         with self._lock:
-            batch = [each for each in ready if not each.is_abandoned]
+            # What comes after one that was taken back must not overtake it.
+            left = {_line(each) for each in ready if each.is_abandoned}
+            batch = [each for each in ready if _line(each) not in left]
             for waiting in batch:
                 waiting.is_in_hand = True
         if not batch:
@@ -165,8 +167,13 @@ class Settler:
             metering.share(metering.applying, time.perf_counter() - begun, len(batch))
         except Exception as error:
             if len(batch) > 1 and not isinstance(as_queued(error), DatabaseUnavailable):
-                # One bad entry must not take the others with it.
-                return max([self._settle([waiting]) for waiting in batch])
+                # One bad entry must not take the others with it. What comes after the first of
+                # a book is left for its next turn.
+                firsts: dict[str | int, Waiting] = {}
+                for waiting in batch:
+                    waiting.is_in_hand = False
+                    firsts.setdefault(_line(waiting), waiting)
+                return max([self._settle([waiting]) for waiting in firsts.values()])
             self._give_up(self._of_the_books_of(batch), error)
             return True
         settled = [
@@ -176,10 +183,11 @@ class Settler:
         ]
         self._leave(waiting for waiting, _ in settled)
         self._mark(settled)
+        went_on = {_line(waiting) for waiting, _ in settled}
         for waiting in set(batch).difference(waiting for waiting, _ in settled):
-            # Somebody else holds its book.
             waiting.is_in_hand = False
-            if time.monotonic() >= waiting.limit:
+            # Else somebody else holds its book.
+            if _line(waiting) not in went_on and time.monotonic() >= waiting.limit:
                 self._give_up([waiting], Queued())
         return bool(settled)
 
@@ -221,6 +229,10 @@ class Settler:
     def _leave(self, several: Iterable[Waiting]) -> None:
         gone = set(several)
         self._waiting = [each for each in self._waiting if each not in gone]
+
+
+def _line(waiting: Waiting) -> str | int:
+    return line_of(waiting.book, waiting.entry.pk)
 
 
 def _marks(waiting: Waiting, outcome: Outcome) -> Iterator[Mark]:

@@ -31,12 +31,16 @@ _REPORT_EVERY = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What has been replayed since the last time it was told."""
+    """What has become of entries since the last time it was told."""
 
-    #: Entries.
-    done: int
-    #: A line about each of those that want attention.
-    lines: tuple[str, ...] = ()
+    #: How many came to their end.
+    settled: int = 0
+    #: A line about each of those that failed.
+    failed: tuple[str, ...] = ()
+    #: A line about each that was tried and stays in the log.
+    staying: tuple[str, ...] = ()
+    #: How many stay there untried, since the database is away.
+    untried: int = 0
 
 
 def processes_for(entries: int) -> int:
@@ -93,16 +97,16 @@ def _settle_share(report: Connection, number: int, of: int, level: int) -> None:
 
     garbage.collect_seldom()
     logging.getLogger("webhooks").setLevel(level)
-    done, lines, told_at = 0, [], time.monotonic()
+    settled, failed, told_at = 0, [], time.monotonic()
     # Who is to be told may be gone.
     with suppress(BrokenPipeError):
         for replayed in replay(Choice(share=Share(number, of))):
             if replayed.outcome is None:
                 continue  # It stays in the log, for the one who comes after us.
-            done += 1
+            settled += 1
             if not replayed.is_settled_well:
-                lines.append(line_about(replayed))
+                failed.append(line_about(replayed))
             if time.monotonic() - told_at >= _REPORT_EVERY:
-                report.send(Progress(done, tuple(lines)))
-                done, lines, told_at = 0, [], time.monotonic()
-        report.send(Progress(done, tuple(lines)))
+                report.send(Progress(settled, tuple(failed)))
+                settled, failed, told_at = 0, [], time.monotonic()
+        report.send(Progress(settled, tuple(failed)))

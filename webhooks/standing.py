@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -16,7 +16,7 @@ from positions.models import Lot
 from positions.open_lots import READ_FIRST, OpenLots, with_rest
 from trades.models import Strategy
 from webhooks import trail
-from webhooks.models import WebhookLog
+from webhooks.models import LogStatus, WebhookLog
 from webhooks.signal import book_name, book_parts
 
 #: How much of a transaction's time one of its statements may take.
@@ -82,22 +82,38 @@ SELECT json_build_object(
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Some books, locked until the transaction's end, and what is known of some alerts."""
+    """Some books, locked until the transaction's end, and what is known of some alerts.
 
-    #: The books that are ours; the others somebody else holds.
-    held: frozenset[str]
+    Whoever changes what a book holds says so here (`note`), for those who come after.
+    """
+
+    #: The books that are ours to change; the others somebody else holds.
+    ours: set[str]
     #: By correlation id.
-    alerts: Mapping[UUID, WebhookLog]
+    alerts: dict[UUID, WebhookLog]
     #: By idempotency key.
-    keys: Mapping[str, WebhookLog]
+    keys: dict[str, WebhookLog]
     #: By name.
     strategies: Mapping[str, Strategy]
     #: By book; none of those in which nothing is open.
-    lots: Mapping[str, OpenLots]
+    lots: dict[str, OpenLots]
     #: The ends of the books' chains of alerts, where they have any.
-    ends: Mapping[str, trail.End]
+    ends: dict[str, trail.End]
     #: The exits that wait for their entry, by book, in the order they came.
-    parked: Mapping[str, list[WebhookLog]]
+    parked: dict[str, list[WebhookLog]]
+
+    def note(self, log: WebhookLog, lots: OpenLots | None) -> None:
+        """Tell what became of an alert; `lots` are its book's since, where it moved any.
+
+        An exit that is parked now ends its book's turn: the entry that lets it through shall
+        find it in the table.
+        """
+        self.alerts[log.correlation_id] = self.keys[log.idempotency_key] = log
+        book = book_name(log.strategy, log.symbol)
+        if lots is not None:
+            self.lots[book] = lots
+        if log.status == LogStatus.PARKED:
+            self.ours.discard(book)
 
 
 def look(
@@ -139,14 +155,16 @@ def look(
     for row in found["lots"] or ():
         lot = rows.from_json(Lot, row)
         lots.setdefault(book_name(names[lot.strategy_id], lot.symbol), []).append(lot)
-    known = _alerts(found["known"])
+    known, waiting = found["known"] or (), found["parked"] or ()
+    # An alert that is both is one row here too.
+    logs = _alerts({*known, *waiting})
     parked: dict[str, list[WebhookLog]] = {}
-    for log in _alerts(found["parked"]):
-        parked.setdefault(book_name(log.strategy, log.symbol), []).append(log)
+    for key in sorted(waiting):
+        parked.setdefault(book_name(logs[key].strategy, logs[key].symbol), []).append(logs[key])
     return Standing(
-        held=frozenset(held),
-        alerts={log.correlation_id: log for log in known},
-        keys={log.idempotency_key: log for log in known},
+        ours=set(held),
+        alerts={logs[key].correlation_id: logs[key] for key in known},
+        keys={logs[key].idempotency_key: logs[key] for key in known},
         strategies={strategy.name: strategy for strategy in strategies},
         lots=with_rest(lots),
         ends={chain: (place, link) for chain, place, link in found["ends"] or ()},
@@ -160,16 +178,17 @@ def lock_book(book: str) -> None:
         cursor.execute(_WAIT, [book])
 
 
-def _alerts(ids: list[int] | None) -> list[WebhookLog]:
+def _alerts(ids: Collection[int]) -> dict[int, WebhookLog]:
     # Seldom any, so they are asked for apart.
-    return list(WebhookLog.objects.filter(pk__in=ids).order_by("id")) if ids else []
+    return WebhookLog.objects.in_bulk(list(ids)) if ids else {}
 
 
 def _limits(seconds: float) -> dict[str, str]:
     """Have the database give up, until the transaction's end, what takes longer."""
     limits = {
-        # First, since who waited for a lock may try again, and who was too slow may not.
-        "lock_timeout": 0.9 * seconds,
+        # About a third of a transaction: of several alerts those that do not need the lock can
+        # then be applied without the one that does, and be answered in time.
+        "lock_timeout": 0.45 * seconds,
         "statement_timeout": seconds,
         "idle_in_transaction_session_timeout": seconds,
     }

@@ -91,9 +91,10 @@ class TradeStory:
     corrections: tuple[Correction, ...]
 
     @property
-    def held(self) -> timedelta:
-        """From the entry order's time to the exit order's."""
-        return self.trade.exit_time - self.trade.entry_time
+    def held(self) -> timedelta | None:
+        """From the entry order's time to the exit order's; None where the exit's is before."""
+        held = self.trade.exit_time - self.trade.entry_time
+        return held if held >= timedelta() else None
 
     @property
     def steps(self) -> list[Step]:

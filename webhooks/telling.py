@@ -115,7 +115,7 @@ class Told:
     def read(
         self,
         field: str,
-        convert: Callable[[object], Value],
+        convert: Callable[[object], Value | None],
         *,
         only: Container[str] = (),
         without: Container[str] = (),

@@ -7,7 +7,7 @@ to no book and may be pruned, are one more chain. docs/trail.md says what this p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -50,14 +50,13 @@ def chain_of(log: WebhookLog) -> str:
     return REFUSED if refused else book_name(log.strategy, log.symbol)
 
 
-def record(logs: Sequence[WebhookLog], ends: Mapping[str, End]) -> Callable[[], None]:
+def record(logs: Sequence[WebhookLog], ends: dict[str, End]) -> Callable[[], None]:
     """Save the rows of alerts with their hashes; new ones each at the end of its chain.
 
-    `ends` are those of their chains, as far as they have any. Called in the transaction
-    that holds the locks of their books, and of the refused if one of them is. New ones have
-    their ids only once what is returned has waited for them.
+    `ends` are those of their chains, as far as they have any, and tell the new ones then.
+    Called in the transaction that holds the locks of their books, and of the refused if one of
+    them is. New ones have their ids only once what is returned has waited for them.
     """
-    ends = dict(ends)
     new, known = [log for log in logs if not log.link], [log for log in logs if log.link]
     for log in new:
         log.chain = chain_of(log)

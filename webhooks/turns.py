@@ -1,13 +1,20 @@
-"""Whose turn it is: the first unsettled entry of each book."""
+"""Whose turn it is: the first unsettled entries of each book."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from itertools import takewhile
+from operator import attrgetter
+from typing import Final
 
 from wal import journal
 from wal.line import InLine, line, to_read
 from wal.models import Entry, EntryStatus
 from webhooks.reading import NO_BOOK, books_read, read_book
+
+#: The most entries of a book that are applied together: so that they share a transaction's cost,
+#: and keep the other books' waiting no longer than that is worth.
+MOST_OF_A_BOOK: Final = 32
 
 
 def is_held(entry: Entry) -> bool:
@@ -29,20 +36,48 @@ def line_of(book: str, entry_id: int) -> str | int:
     return entry_id if book == NO_BOOK else book
 
 
-def first_in_line(lines: Collection[str | int], *, up_to: int) -> dict[str | int, InLine]:
-    """The first unsettled entry of each line (`line_of`), as far as there is one."""
-    found: dict[str | int, InLine] = {}
+def first_in_line(its: Collection[str | int], *, up_to: int) -> dict[str | int, list[InLine]]:
+    """The first unsettled entries of each line (`line_of`), in its order; none after `up_to`."""
+    found: dict[str | int, list[InLine]] = {each: [] for each in its}
     unread: dict[int, InLine] = {}
-    books = [each for each in lines if isinstance(each, str)]
-    alone = [each for each in lines if isinstance(each, int)]
-    for each in line(books, alone, up_to=up_to):
+    books = [each for each in its if isinstance(each, str)]
+    alone = [each for each in its if isinstance(each, int)]
+    for each in line(books, alone, up_to=up_to, most=MOST_OF_A_BOOK):
         book = each.book or books_read.get(each.correlation_id)
         if book is None:
             unread[each.id] = each
-        else:
-            found.setdefault(line_of(book, each.id), each)
+        elif (waits_in := line_of(book, each.id)) in found:
+            found[waits_in].append(each)
     for entry in to_read(list(unread)):
-        its, each = line_of(read_book(entry), entry.pk), unread[entry.pk]
-        if its not in found or each.id < found[its].id:
-            found[its] = each
+        if (waits_in := line_of(read_book(entry), entry.pk)) in found:
+            found[waits_in].append(unread[entry.pk])
+    for each_line in found.values():
+        each_line.sort(key=attrgetter("id"))
+        del each_line[MOST_OF_A_BOOK:]
     return found
+
+
+def run_of(line: Sequence[InLine], brought: Collection[int]) -> list[InLine]:
+    """The beginning of a line that this process may apply as one.
+
+    That is what nobody holds, and what it holds itself and has been brought (by entry id). It
+    ends with the last that was brought, and before one that was and is not in the line: that
+    one has to be applied alone.
+    """
+    last = max(brought)
+    alone = min(set(brought).difference(each.id for each in line), default=last + 1)
+    return list(
+        takewhile(
+            lambda each: (
+                each.id <= last
+                and each.id < alone
+                and (each.is_free or (each.is_ours and each.id in brought))
+            ),
+            line,
+        )
+    )
+
+
+def is_in_no_line(entry: Entry, line: Sequence[InLine]) -> bool:
+    """Whether an entry need not wait for any in the line, and is none of them itself."""
+    return all(entry.pk < each.id for each in line)

@@ -7,15 +7,18 @@ than a refused one. Every converter here either gives the exact value or raises
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from webhooks.fields import TOKEN_FIELDS, normalise
+
+Value = TypeVar("Value")
 
 
 class Unreadable(Exception):
@@ -157,6 +160,18 @@ def level(value: object) -> Decimal | None:
     return not_negative(value) or None
 
 
+def if_any(convert: Callable[[object], Value]) -> Callable[[object], Value | None]:
+    """Reads as `convert` does, but None from what that cannot read: no order is refused for it."""
+
+    def read(value: object) -> Value | None:
+        try:
+            return convert(value)
+        except Unreadable:
+            return None
+
+    return read
+
+
 def name(limit: int) -> Callable[[object], str]:
     """A converter for names of up to `limit` characters. Numbers count as their text."""
 
@@ -169,6 +184,16 @@ def name(limit: int) -> Callable[[object], str]:
         return text
 
     return read
+
+
+def label(value: object) -> str:
+    """What tells one order from the next, whole, however long; JSON of what is no text.
+
+    No order is refused for it.
+    """
+    if not isinstance(value, str | Decimal):
+        value = json.dumps(storable(value), ensure_ascii=False, sort_keys=True)
+    return _without(_text(value), _UNSTORABLE, keep="\t\r\n")
 
 
 def remark(value: object) -> str:

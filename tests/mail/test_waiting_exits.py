@@ -65,7 +65,7 @@ def taken_up(seconds_ago: float) -> None:
 def test_its_way_and_its_grace_take_nothing_of_its_time(parked: None, post: Poster) -> None:
     assert how_many(Choice()) == 0
     assert list(replay(Choice())) == []
-    list(replay(Choice(entry_id=Entry.objects.get().pk)))
+    list(replay(Choice(entry_ids=frozenset({Entry.objects.get().pk}))))
     assert status() == ("parked", "parked")
     post()
     assert Trade.objects.get().pnl == 10

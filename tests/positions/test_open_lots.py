@@ -80,7 +80,7 @@ def test_an_order_does_what_it_does_against_every_lot(
         return
     netting, whole = net_open(order, strategy, "BINANCE:BTCUSDT", read)
     assert netting == expected
-    assert {closing.lot.id for closing in netting.closings} <= {lot.pk for lot in whole}
+    assert {closing.lot.id for closing in netting.closings} <= {lot.pk for lot in whole.first}
 
 
 def test_no_more_than_the_first_lots_are_read(databases: None) -> None:
@@ -107,9 +107,13 @@ def test_an_exit_closes_lots_far_behind_the_first(post: Poster) -> None:
     closed = post(action="sell", quantity="10.5", price="200")
     assert (closed["action"], len(closed["trade_ids"])) == ("reduced", 11)
     trades = list(Trade.objects.order_by("id").values_list("entry_price", "quantity"))
-    assert trades == [(100 + number, 1) for number in range(10)] + [(110, Decimal("0.5"))]
+    half, one = Decimal("0.5"), Decimal(1)
+    assert trades == [*((Decimal(100 + number), one) for number in range(10)), (Decimal(110), half)]
     left = Lot.objects.filter(status="open").order_by("id")
-    assert list(left.values_list("entry_price", "quantity")) == [(110, Decimal("0.5")), (111, 1)]
+    assert list(left.values_list("entry_price", "quantity")) == [
+        (Decimal(110), half),
+        (Decimal(111), one),
+    ]
     assert find() == []
 
 

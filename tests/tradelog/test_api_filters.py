@@ -39,7 +39,8 @@ def test_trades(api: Reader) -> None:
     leave = WebhookLogFactory(status="processed")
     drifting = TradeFactory(exit_time=NOON + 6 * HOUR)
     LotFactory(trade=drifting, status="closed", entry_webhook_log=entry, exit_webhook_log=leave)
-    everything = [drifting.pk, imported, corrected.pk, differs, short, on_beta, plain]
+    backward = TradeFactory(exit_time=NOON + 7 * HOUR, entry_time=NOON + 8 * HOUR).pk
+    everything = [backward, drifting.pk, imported, corrected.pk, differs, short, on_beta, plain]
 
     def but(*ids: int) -> list[int]:
         return [number for number in everything if number not in ids]
@@ -54,6 +55,8 @@ def test_trades(api: Reader) -> None:
         ("currency", "none"): [imported],
         ("discrepancy", "true"): [differs],
         ("discrepancy", "false"): but(differs),
+        ("exit_before_entry", "true"): [backward],
+        ("exit_before_entry", "false"): but(backward),
         ("corrected", "true"): [corrected.pk],
         ("corrected", "false"): but(corrected.pk),
         ("imported", "true"): [imported],

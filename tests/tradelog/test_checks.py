@@ -15,6 +15,8 @@ from tests.installation import manage
 from tests.server import ROOT
 from tradelog.checks import _RANGES
 
+ONE, OTHER = "0123456789abcdef", "fedcba9876543210"
+
 
 def found() -> dict[str, str]:
     """The ids of our checks that speak up, each with what it says."""
@@ -37,6 +39,11 @@ def test_good_settings_pass() -> None:
         ("WEBHOOK_TOKENS", ["tradingview:"], "tradelog.W001"),
         ("WEBHOOK_TOKENS", ["short-token"], "tradelog.W002"),
         ("WEBHOOK_TOKENS", ["mine:short-token:Alpha"], "tradelog.W002"),
+        ("WEBHOOK_TOKENS", [f"mine:{ONE}", f"mine:{OTHER}:Alpha"], "tradelog.W007"),
+        ("WEBHOOK_TOKENS", [f"token 2:{ONE}", OTHER], "tradelog.W007"),
+        ("WEBHOOK_TOKENS", [f"mine:{ONE}", f"yours:{ONE}:Alpha"], "tradelog.W008"),
+        ("WEBHOOK_TOKENS", [ONE, ONE], "tradelog.W008"),
+        ("WEBHOOK_TOKENS", [f"mine:{ONE}", f"mine:{ONE}"], "tradelog.W008"),
         ("WEBHOOK_ALLOWED_IPS", ["52.89.214.238", "52.89.214"], "tradelog.E002"),
         ("TRUSTED_PROXIES", ["10.0.0.0/33"], "tradelog.E002"),
         ("METRICS_ALLOWED_IPS", ["10.0.0.0/33"], "tradelog.E002"),
@@ -45,6 +52,8 @@ def test_good_settings_pass() -> None:
         ("WEBHOOK_RATE", "60/minute", "tradelog.E003"),
         ("WEBHOOK_RATE", "60/0s", "tradelog.E003"),
         ("WEBHOOK_TOKEN_RATE", "many", "tradelog.E003"),
+        ("WEBHOOK_TOKEN_RATE", "0/m", "tradelog.E007"),
+        ("WEBHOOK_TOKEN_RATE", "00/10s", "tradelog.E007"),
         ("MAILBOX_URL", "mail.example", "tradelog.E005"),
         ("MAILBOX_AUTHSERV_ID", "mx.example", "tradelog.E005"),
         ("MAILBOX_RECIPIENTS", ["trader@example.org"], "tradelog.E005"),
@@ -72,6 +81,8 @@ def test_bad_settings_are_told(settings: Settings, setting: str, value: Any, exp
         ("WEBHOOK_ALLOWED_IPS", ["52.89.214.238", " 10.0.0.1/8", "2001:db8::/32", ""]),
         ("WEBHOOK_RATE", "100/10s"),
         ("WEBHOOK_RATE", "5/"),
+        ("WEBHOOK_RATE", "0/m"),
+        ("WEBHOOK_TOKENS", [f"old:{ONE}", f"new:{OTHER}"]),
         ("ALERT_URLS", "json://localhost:1 , mailto://me:pw@example.com?to=a@b.com,c@d.com,"),
     ],
 )
@@ -89,6 +100,19 @@ def test_debugging_needs_no_key(settings: Settings) -> None:
 def test_a_short_token_is_not_printed(settings: Settings) -> None:
     settings.WEBHOOK_TOKENS = ["mine:short-token"]
     assert "short-token" not in found()["tradelog.W002"]
+
+
+def test_a_token_given_twice_is_not_printed(settings: Settings) -> None:
+    settings.WEBHOOK_TOKENS = [f"mine:{ONE}", f"yours:{ONE}"]
+    assert "'mine', 'yours'" in found()["tradelog.W008"]
+    assert ONE not in found()["tradelog.W008"]
+
+
+def test_refusing_strangers_alone_wants_a_rate_for_alerts(tmp_path: Path) -> None:
+    environment = {"WEBHOOK_RATE": "0/m", "TRADELOG_DATA": str(tmp_path)}
+    done = manage("check", **environment)
+    assert (done.returncode, "tradelog.E007" in done.stderr) == (1, True)
+    assert manage("check", **environment, WEBHOOK_TOKEN_RATE="60/m").returncode == 0
 
 
 def test_a_whole_mailbox_passes(settings: Settings) -> None:

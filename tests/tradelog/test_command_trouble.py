@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import psycopg
@@ -29,7 +30,7 @@ def test_the_main_database_is_away(databases: None, command: list[str]) -> None:
     assert told.startswith("The main database is out of reach: ")
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+@pytest.mark.parametrize("command", [*COMMANDS, ["prune"]], ids=lambda command: command[0])
 def test_the_main_database_has_no_tables(databases: None, command: list[str]) -> None:
     with Elsewhere("without_tables") as empty:
         ended = in_process(*command, DATABASE_URL=empty.url)
@@ -37,6 +38,30 @@ def test_the_main_database_has_no_tables(databases: None, command: list[str]) ->
     (told,) = ended.stderr.splitlines()
     assert told.startswith("The main database has not the tables it should have: relation")
     assert "`make serve` makes them" in told
+
+
+def test_pruning_says_in_a_sentence_that_the_main_database_is_away(databases: None) -> None:
+    ended = in_process("prune", DATABASE_URL=NOWHERE)
+    assert ended.returncode == 1
+    (told,) = ended.stderr.splitlines()
+    assert told.startswith("CommandError: Cut off (")
+    assert told.endswith("complete in itself; run it again.")
+
+
+def test_the_watch_says_which_tables_are_missing(databases: None, tmp_path: Path) -> None:
+    with Elsewhere("without_tables") as empty:
+        ended = in_process("check_alerts", "--format", "json", DATABASE_URL=empty.url)
+    assert [firing["text"] for firing in json.loads(ended.stdout)["firing"]] == [
+        "The main database has not the tables it should have: `manage.py migrate` makes them. "
+        "Alerts are taken and wait in the log until it has them."
+    ]
+    log = f"sqlite:///{tmp_path}/wal.sqlite3"
+    ended = in_process("check_alerts", "--format", "json", WAL_DATABASE_URL=log)
+    assert [firing["text"] for firing in json.loads(ended.stdout)["firing"]] == [
+        "The write-ahead log cannot be read (it has not the tables it should have: `manage.py "
+        "migrate --database wal` makes them). Alerts are refused, and TradingView gives each up "
+        "after its fourth try."
+    ]
 
 
 @pytest.mark.parametrize("missing", ["strategies", "open_positions.point_value"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal as D
 from typing import Any
 from uuid import UUID
@@ -34,6 +35,12 @@ def test_trades_are_found_by_each_filter(staff: Client) -> None:
     # It differed as well, until somebody said what is right.
     corrected = TradeFactory(pnl_reported=D(3), pnl_discrepancy=D(2))
     correct(corrected, user=user, reason="It was less.", quantity=D("0.5"))
+    three = moment("2026-01-05T15:00")
+    backward, settled = (
+        TradeFactory(entry_time=three, exit_time=three - timedelta(seconds=1)) for _ in range(2)
+    )
+    correct(settled, user=user, reason="It never happened.", quantity=D(0))
+    TradeFactory(entry_time=three, exit_time=three)
     entered = TradeFactory()
     left = TradeFactory()
     drifting = {"status": "processed", "drift": True}
@@ -59,8 +66,10 @@ def test_trades_are_found_by_each_filter(staff: Client) -> None:
     assert shown(staff, TRADES, direction__exact="short") == [short.pk]
     assert shown(staff, TRADES, discrepancy="yes") == [differs.pk]
     assert shown(staff, TRADES, discrepancy="no") == but(differs)
-    assert shown(staff, TRADES, corrected="yes") == [corrected.pk]
-    assert shown(staff, TRADES, corrected="no") == but(corrected)
+    assert shown(staff, TRADES, corrected="yes") == [settled.pk, corrected.pk]
+    assert shown(staff, TRADES, corrected="no") == but(settled, corrected)
+    assert shown(staff, TRADES, exit_before_entry="yes") == [backward.pk]
+    assert shown(staff, TRADES, exit_before_entry="no") == but(backward)
     assert shown(staff, TRADES, drift="yes") == [left.pk, entered.pk]
     assert shown(staff, TRADES, drift="no") == but(left, entered)
 
@@ -72,9 +81,23 @@ def test_many_drifts_are_found_as_few_are(staff: Client, monkeypatch: pytest.Mon
         LotFactory(trade=trade, status="closed", entry_webhook_log=log, exit_webhook_log=log)
     expected = [trade.pk for trade in reversed(trades[:3])]
     assert shown(staff, TRADES, drift="yes") == expected
-    monkeypatch.setattr("trades.drifted.MOST_PAGED", 2)
+    monkeypatch.setattr("trades.rare.MOST_PAGED", 2)
     assert shown(staff, TRADES, drift="yes") == expected
     assert shown(staff, TRADES, drift="no") == [trades[3].pk]
+
+
+def test_many_exits_before_entries_are_found_as_few_are(
+    staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three = moment("2026-01-05T15:00")
+    early, early_too, settled = (
+        TradeFactory(entry_time=three, exit_time=three - timedelta(hours=1)) for _ in range(3)
+    )
+    correct(settled, user=User.objects.get(), reason="It never happened.", quantity=D(0))
+    plain = TradeFactory()
+    monkeypatch.setattr("trades.rare.MOST_PAGED", 1)
+    assert shown(staff, TRADES, exit_before_entry="yes") == [early_too.pk, early.pk]
+    assert shown(staff, TRADES, exit_before_entry="no") == [plain.pk, settled.pk]
 
 
 def test_alerts_are_found_by_each_filter(staff: Client) -> None:

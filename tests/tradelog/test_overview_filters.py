@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import F
 from django.test import Client
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -111,6 +112,7 @@ def test_every_link_of_the_page_leads_somewhere(demo: Client) -> None:
     RefusalFactory()
     LotFactory()
     Trade.objects.update(pnl_discrepancy=1)
+    Trade.objects.filter(direction="short").update(entry_time=F("exit_time") + DAY)
     EntryFactory(received_at=NOW - DAY)
     page = show(demo, **WHOLE)
     links = set(re.findall(r'href="([^"]+)"', page.content.decode()))
@@ -129,6 +131,7 @@ def test_every_link_of_the_page_leads_somewhere(demo: Client) -> None:
         "/admin/webhooks/webhooklog/?status__exact=failed&is_test__exact=0": 1,
         "/admin/webhooks/webhooklog/?drift__exact=1&is_test__exact=0": 1,
         "/admin/trades/trade/?discrepancy=yes": 21,
+        "/admin/trades/trade/?exit_before_entry=yes": 10,
         "/admin/positions/lot/?status__exact=open": 1,
         "/admin/wal/entry/?status__exact=pending": 1,
         "/admin/wal/entry/?status__exact=processing": 0,
@@ -161,24 +164,25 @@ def test_a_cell_of_the_calendar_leads_to_its_own_figure(staff: Client) -> None:
 
 def test_what_needs_a_look_is_shown_narrowed_down_alike(demo: Client) -> None:
     Trade.objects.update(pnl_discrepancy=1)
+    Trade.objects.filter(direction="short").update(entry_time=F("exit_time") + DAY)
     other = TradeFactory(exit_time=NOW, pnl_discrepancy=Decimal(1))
     for strategy in ("Monthly pyramid", other.strategy.name):
         for age in (1, 20):
             WebhookLogFactory(
                 status="failed", strategy=strategy, symbol=other.symbol, received_at=NOW - age * DAY
             )
-    for narrowed, failed, differing in (
+    for narrowed, *failed_differing_backward in (
         ({}, 2, 1),
         ({"alerts": "30"}, 4, 1),
-        ({"strategy": "Monthly pyramid"}, 1, 6),
+        ({"strategy": "Monthly pyramid"}, 1, 6, 3),
         ({"symbol": other.symbol}, 2, 1),
-        (WHOLE, 2, 21),
+        (WHOLE, 2, 21, 10),
     ):
         remarks = show(demo, **narrowed).context["alerts"].verdict.remarks
         assert [
             (remark.text.split()[0], demo.get(remark.url).context["cl"].result_count)
             for remark in remarks
-        ] == [(str(failed), failed), (str(differing), differing)]
+        ] == [(str(number), number) for number in failed_differing_backward]
 
 
 def _without_times(link: str) -> str:

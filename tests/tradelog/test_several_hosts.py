@@ -104,7 +104,7 @@ def test_the_log_of_a_lost_host_is_replayed_by_another_one(
         "TRADELOG_DATA": {"TRADELOG_DATA": str(lost), "WAL_DATABASE_URL": ""},
         "WAL_DATABASE_URL": {"WAL_DATABASE_URL": f"sqlite:///{lost / 'wal.sqlite3'}"},
     }[setting]
-    assert done(in_process("replay_wal", **named)) == "2 entries replayed, 0 need attention.\n"
+    assert done(in_process("replay_wal", **named)) == "2 alerts settled.\n"
     assert sorted(Lot.objects.values_list("symbol", flat=True)) == ["BINANCE:BTCUSDT", "OTHER"]
     done(in_process("reconcile_positions", **named))
     # The one that was lost comes back, and has nothing left to do.

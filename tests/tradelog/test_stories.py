@@ -16,7 +16,6 @@ from django.urls import reverse
 from tests.alerts import Poster
 from tests.factories import TradeFactory, WebhookLogFactory
 from tests.out_of_reach import without_table
-from tests.tradelog.api import staff_who_may
 from trades.corrections import correct
 from trades.models import ImportBatch, Trade
 from wal.models import Entry
@@ -133,6 +132,22 @@ def test_corrections_stand_beside_the_trade(staff: Client, short: Trade) -> None
     assert "a discrepancy of 0.75; it was corrected since, and counts as one no more" in told
 
 
+def test_a_trade_that_ended_before_it_began_says_so(staff: Client, post: Poster) -> None:
+    post(time="2026-01-05T15:00:00Z")
+    post(action="exit", price="110", time="2026-01-05T14:30:00Z")
+    trade = Trade.objects.get()
+    told = text(staff, trade)
+    assert "100 → 110 · ended before it began" in told and "held" not in told
+    assert "came late and closed what was entered after it" in told
+    assert "corrected since" not in told
+    correct(trade, user=User.objects.get(), reason="It closed another.", exit_price=D(105))
+    assert "It was corrected since." in text(staff, trade)
+    Trade.objects.update(exit_time=trade.entry_time)
+    told = text(staff, trade)
+    assert "held 0 s" in told and "ended before it began" not in told
+    assert "came late" not in told
+
+
 def test_an_imported_trade_says_so(staff: Client) -> None:
     trade = TradeFactory(pnl_reported=D(1))
     assert "No lot belongs to this trade" in text(staff, trade)
@@ -155,42 +170,6 @@ def test_an_alert_says_what_became_of_it(staff: Client, short: Trade) -> None:
     assert "Entered" not in told
     rest = entered.lots_entered.get(status="open")
     assert f"Entered Lot #{rest.pk} short 2 at 5,012.25, open" in text(staff, entered)
-
-
-#: What a page tells by the permission to view it.
-OF_A_TRADE = {
-    "webhooks.view_webhooklog": ("Entry alert #", "Exit alert #", "Sent by", "Delay", "short 4 →"),
-    "positions.view_lot": ("Lot #", "short 2 at 5,012.25"),
-    "wal.view_entry": ("Log entry #",),
-}
-OF_AN_ALERT = {
-    "positions.view_lot": ("Lot #", "short 1 at 5,012.25"),
-    "wal.view_entry": ("Log entry #", "The log's last error"),
-    "trades.view_trade": ("Trade #", "+108.25"),
-}
-#: What is told within another part.
-WITHIN = {"wal.view_entry": "webhooks.view_webhooklog", "trades.view_trade": "positions.view_lot"}
-
-
-@pytest.mark.parametrize(
-    ("own", "parts"),
-    [("trades.view_trade", OF_A_TRADE), ("webhooks.view_webhooklog", OF_AN_ALERT)],
-    ids=["trade", "alert"],
-)
-def test_each_part_of_a_page_is_for_who_may_view_it(
-    short: Trade, own: str, parts: dict[str, tuple[str, ...]]
-) -> None:
-    Entry.objects.update(last_error="Tried again.")
-    row = short if own == "trades.view_trade" else short.lot.exit_webhook_log
-    for number, may in enumerate([set(parts), set(), *(set(parts) - {one} for one in parts)]):
-        client = Client()
-        client.force_login(staff_who_may(own, *may, name=f"looker{number}"))
-        told = text(client, row)
-        shown = {one for one in parts if one in may and WITHIN.get(one, own) in {own, *may}}
-        for one, words in parts.items():
-            assert [each in told for each in words] == [one in shown] * len(words), (may, words)
-        # What is the row's own is there in any case.
-        assert "5,010" in told
 
 
 def test_a_refused_alert_says_why_by_field(staff: Client, post: Poster) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tradelog.verdict import Severity, Verdict, verdict
+from tradelog.verdict import Listed, Severity, Verdict, verdict
 from wal.backlog import Backlog, Waiting
 from wal.models import EntryStatus
 from watch.models import Alarm
@@ -43,14 +43,15 @@ def judge(
     via_mail: int = 0,
     backlog: Backlog | None = NOTHING_WAITS,
     discrepancies: int = 0,
+    backward: int = 0,
     alarms: Sequence[Alarm] = (),
     asked: Asked = WEEK,
 ) -> Verdict:
     return verdict(
         traffic=Traffic((Hour(NOW, alerts, failed, rejected, drifted, via_mail),), latency=None),
         backlog=backlog,
-        discrepancies=discrepancies,
-        differing_url="/admin/trades/trade/?discrepancy=yes",
+        differing=Listed(discrepancies, "/admin/trades/trade/?discrepancy=yes"),
+        backward=Listed(backward, "/admin/trades/trade/?exit_before_entry=yes"),
         alarms=alarms,
         asked=asked,
         parking=timedelta(seconds=60),
@@ -100,8 +101,8 @@ def test_what_waits_too_long_is_said(status: EntryStatus, age: int, words: str) 
 
 def test_every_fault_has_its_own_remark() -> None:
     kept = log(refused=5, doubtful=6)
-    judged = judge(9, failed=1, rejected=2, drifted=3, discrepancies=4, backlog=kept)
-    assert judged.text == "6 things need a look"
+    judged = judge(9, failed=1, rejected=2, drifted=3, discrepancies=4, backward=7, backlog=kept)
+    assert judged.text == "7 things need a look"
     texts = [remark.text for remark in judged.remarks]
     assert [text.partition(":")[0].partition(";")[0] for text in texts] == [
         "6 orders have no effect",
@@ -110,6 +111,7 @@ def test_every_fault_has_its_own_remark() -> None:
         "2 alerts rejected",
         "3 alerts drifted",
         "4 trades shown here have another P&L than the alert reported",
+        "7 trades shown here ended before they began",
     ]
     assert all(remark.url.startswith("/admin/") for remark in judged.remarks)
 
@@ -118,6 +120,14 @@ def test_what_only_differs_is_less_grave() -> None:
     judged = judge(9, discrepancies=1)
     assert judged.severity is Severity.ATTENTION
     assert judged.remarks[0].text == "1 trade shown here has another P&L than the alert reported"
+
+
+def test_a_trade_that_ended_before_it_began_wants_a_look() -> None:
+    judged = judge(9, backward=1)
+    assert judged.severity is Severity.ATTENTION
+    (remark,) = judged.remarks
+    assert remark.text == "1 trade shown here ended before it began"
+    assert remark.url == "/admin/trades/trade/?exit_before_entry=yes"
 
 
 def test_what_came_by_mail_alone_is_counted_and_not_lost() -> None:

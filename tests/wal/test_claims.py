@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from threading import Barrier
 
 import pytest
+from django.db import connections
 from django.utils import timezone
 
 from tests.factories import EntryFactory
@@ -43,7 +45,8 @@ def test_a_claim_is_won_once() -> None:
 
     def race(_: int) -> bool:
         barrier.wait()
-        return bool(journal.claim([entry.pk]))
+        with closing(connections["wal"]):
+            return bool(journal.claim([entry.pk]))
 
     with ThreadPoolExecutor(16) as pool:
         assert sorted(pool.map(race, range(16))) == [False] * 15 + [True]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from tests.factories import StrategyFactory, WebhookLogFactory
+from tests.factories import EntryFactory, StrategyFactory, WebhookLogFactory
 from tests.watch.moments import NOW
 from tests.watch.receiving import Receiver
 from watch.silence import Rhythms
@@ -57,6 +57,18 @@ def test_what_became_of_it_is_told(
     watch.look(NOW + HOUR + 3 * MINUTE)
     (heard,) = receiver.taken()
     assert heard.title.startswith("tradelog: over: ")
+
+
+def test_an_order_whose_key_had_come_before_is_told(databases: None, receiver: Receiver) -> None:
+    EntryFactory(
+        status="duplicate",
+        last_error="It orders something else.",
+        received_at=NOW - 3 * HOUR,
+        settled_at=NOW - MINUTE,
+    )
+    Watch().look(NOW)
+    (heard,) = receiver.taken()
+    assert "1 order had no effect in the last 1 h" in heard.text
 
 
 def test_its_strategy_was_not_silent(databases: None) -> None:

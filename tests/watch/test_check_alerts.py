@@ -166,6 +166,7 @@ def test_it_follows(databases: None, receiver: Receiver) -> None:
             assert heard.title == "tradelog: refused by rate"
             assert following.stdout is not None
             assert "UTC: alarm: Alerts with a valid token" in following.stdout.readline()
-        finally:
             following.terminate()
-            following.wait(timeout=20)
+            assert following.wait(timeout=20) == 0
+        finally:
+            following.kill()

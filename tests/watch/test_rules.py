@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
+from tests.alerts import Poster
 from tests.factories import (
     EntryFactory,
     RefusalFactory,
@@ -45,6 +46,18 @@ def log(minutes_ago: float = 5, *, number: int = 1, took: float = 0.1, **fields:
             "processed_at": received + timedelta(seconds=took),
             **fields,
         },
+    )
+
+
+def used_again(minutes_ago: float, **fields: object) -> Entry:
+    """A duplicate that was found so long ago to order something else than the first."""
+    return EntryFactory(
+        **{
+            "status": "duplicate",
+            "received_at": NOW - minutes_ago * MINUTE,
+            "last_error": "It orders something else.",
+            **fields,
+        }
     )
 
 
@@ -127,6 +140,12 @@ CASES = [
         "refused by rate 2 times in the last 1 h",
     ),
     Case(
+        Rule.KEY,
+        lambda: (used_again(61), used_again(59, last_error="")),
+        lambda: (used_again(59), used_again(1)),
+        "2 orders had no effect in the last 1 h: another order came before with the same key.",
+    ),
+    Case(
         Rule.SILENCE,
         lambda: (Strategy.objects.update(silence_hours=5), log(5 * 60)),
         lambda: WebhookLog.objects.update(received_at=NOW - 301 * MINUTE),
@@ -166,6 +185,18 @@ def test_quiet_firing_over(databases: None, receiver: Receiver, case: Case) -> N
     assert alarm.cleared_at == NOW + case.after + 3 * MINUTE
 
 
+def test_a_key_that_comes_again_with_another_order(
+    post: Poster, watch: Watch, receiver: Receiver
+) -> None:
+    for answer in ("processed", "duplicate"):
+        assert post(idempotency_key="mine")["status"] == answer
+    watch.look(datetime.now(UTC))
+    assert receiver.taken() == []
+    post(idempotency_key="mine", quantity="2")
+    watch.look(datetime.now(UTC))
+    assert [heard.title for heard in receiver.taken()] == ["tradelog: key used again"]
+
+
 def test_a_main_database_out_of_reach(watch: Watch, receiver: Receiver) -> None:
     log(status="failed")
     StrategyFactory()
@@ -175,7 +206,7 @@ def test_a_main_database_out_of_reach(watch: Watch, receiver: Receiver) -> None:
         watch.look(NOW + MINUTE)
         (heard,) = receiver.taken()
         assert heard.title == "tradelog: main database out of reach"
-        assert "Alerts are taken and wait in the log until it is back" in heard.text
+        assert "Alerts are taken and wait in the log until it has them" in heard.text
         # Another process, which knows only what is written, tells it no second time; and
         # what cannot be judged without the database goes on.
         Watch().look(NOW + 3 * HOUR)

@@ -47,6 +47,12 @@ def test_pages_show(staff: Client, model: type) -> None:
         assert "Save" not in answer.content.decode()
 
 
+def test_a_reconciliation_without_a_strategy_shows(staff: Client) -> None:
+    row = Reconciliation.objects.create(symbol="", findings=[], before={}, after={})
+    for page in (url(Reconciliation, "changelist"), url(Reconciliation, "change", row.pk)):
+        assert staff.get(page).status_code == 200
+
+
 @pytest.mark.parametrize("model", AUDIT_TRAIL)
 def test_nobody_adds_edits_or_deletes(staff: Client, model: type) -> None:
     row = model.objects.latest("id")  # type: ignore[attr-defined]

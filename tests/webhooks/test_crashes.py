@@ -25,7 +25,7 @@ STEPS = [
     pytest.param("webhooks.waiting:read", id="appended, not parsed"),
     pytest.param("webhooks.settler:apply", id="parsed, not applied"),
     pytest.param("webhooks.applying:look", id="transaction begun"),
-    pytest.param("webhooks.applying:net", id="book locked, lots read"),
+    pytest.param("positions.open_lots:net", id="book locked, lots read"),
     pytest.param("webhooks.applying:write_trades", id="netted"),
     pytest.param("webhooks.trail:record", id="trade inserted"),
     pytest.param("webhooks.applying:write_lots", id="row in webhook_logs asked for"),
@@ -68,7 +68,7 @@ def test_killed_between_two_steps(post: Poster, step: str) -> None:
         assert (log.status, log.action, log.trade_id) == ("processed", "closed", lot.trade_id)
         taken.refresh_from_db()
         assert (taken.status, taken.webhook_log_id) == ("completed", log.pk)
-        assert replay().startswith("0 entries")
+        assert replay().startswith("0 alerts")
 
 
 def test_killed_alert_sent_again_is_one_effect(post: Poster) -> None:

@@ -242,3 +242,13 @@ def test_several_tokens_at_once_and_names(settings: Settings) -> None:
     assert (first.name, first.strategies) == ("token 1", frozenset())
     assert (second.name, second.strategies) == ("new", frozenset({"A", "B"}))
     assert identify(["", "third", "new", "\ud800"]) is None
+
+
+@pytest.mark.parametrize("key", ["\u00fc", "\u00c3\u00bc"], ids=["Latin-1", "UTF-8"])
+def test_a_key_that_is_not_ascii_counts_as_none(server: Server, key: str) -> None:
+    """The server hands on an empty one; no two orders become one by that."""
+    for number in ("1", "2"):
+        answer = server.post(order_id=number, headers={"Idempotency-Key": f"{key}-{number}"})
+        assert answer["status"] == "processed"
+    keys = WebhookLog.objects.values_list("idempotency_key", flat=True)
+    assert [key.partition(":")[0] for key in keys] == ["order", "order"]

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
 from positions.models import Lot
 from tests.alerts import Answer
@@ -103,6 +103,40 @@ def test_a_book_held_for_long_is_answered_in_time_and_applied_later(server: Serv
         cursor.execute("SELECT pg_advisory_unlock_all()")
     server.wait_until(settled)
     assert Lot.objects.get(symbol=log.symbol).status == "closed"
+
+
+def test_locked_rows_keep_other_books_waiting_for_a_moment_only(databases: None) -> None:
+    with Server(WORKERS="1", BREAKER_FAILURES="1", ANSWER_SECONDS="5") as server:
+        for symbol in ("ONE", "TWO"):
+            server.post(symbol=symbol)
+        answers: dict[str, Answer] = {}
+
+        def exit_from(symbol: str) -> None:
+            answers[symbol] = server.post(symbol=symbol, action="exit", time="2026-01-05T15:00:00Z")
+
+        def enter(symbol: str) -> None:
+            answers[symbol] = server.post(symbol=symbol)
+
+        posting = [
+            threading.Thread(target=post, args=[symbol])
+            # The last two are applied together, once the first one has been given up.
+            for post, symbol in ((exit_from, "ONE"), (enter, "OTHER"), (exit_from, "TWO"))
+        ]
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT id FROM open_positions FOR UPDATE")
+            for taken, thread in enumerate(posting, start=1):
+                thread.start()
+                server.wait_until(are_in_hand(taken))
+            for thread in posting:
+                thread.join()
+        assert (answers["OTHER"].http, answers["OTHER"]["action"]) == (200, "opened")
+        for symbol in ("ONE", "TWO"):
+            assert (answers[symbol].http, answers[symbol]["status"]) == (202, "queued")
+        assert "Something else holds" in answers["ONE"]["error"]["message"]
+        assert 'relation "open_positions"' in server.output
+        assert "out of reach" not in server.output
+        server.wait_until(settled)
+    assert Lot.objects.filter(status="open").get().symbol == "OTHER"
 
 
 def test_a_database_that_hangs_hangs_nobody(server: Server) -> None:
@@ -214,3 +248,7 @@ def book_of(log: WebhookLog) -> str:
 def in_hand() -> int:
     """How many alerts the server has taken and not settled."""
     return Entry.objects.filter(status="processing").count()
+
+
+def are_in_hand(count: int) -> Callable[[], bool]:
+    return lambda: in_hand() == count

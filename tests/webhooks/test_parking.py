@@ -160,7 +160,7 @@ def test_past_park_seconds_it_fails(databases: None) -> None:
 
 def test_before_park_seconds_it_waits_though_it_is_asked_for(post: Poster) -> None:
     parked = post(**EXIT)
-    list(replay(Choice(entry_id=parked["wal_id"])))
+    list(replay(Choice(entry_ids=frozenset({parked["wal_id"]}))))
     assert statuses() == [("parked", "NO_OPEN_POSITION")]
 
 
@@ -176,7 +176,7 @@ def test_what_failed_does_not_wait_again(post: Poster, settings: Settings) -> No
 def test_an_entry_that_never_came_is_drift(databases: None) -> None:
     views = {"prev_market_position": "long", "prev_market_position_size": "1"}
     exit_entry = received(EXIT | views, seconds_ago=61)
-    list(replay(Choice(entry_id=exit_entry.pk)))
+    list(replay(Choice(entry_ids=frozenset({exit_entry.pk}))))
     assert not WebhookLog.objects.get(status="parked").drift, "it may still come"
     list(replay(Choice()))
     assert WebhookLog.objects.get(status="failed").drift
@@ -203,18 +203,18 @@ def test_an_entry_too_late_for_a_parked_exit_stays_open(databases: None) -> None
 
 def test_waiting_is_not_given_up_while_its_entry_is_still_in_the_log(databases: None) -> None:
     exit_entry = received(EXIT, seconds_ago=90)
-    list(replay(Choice(entry_id=exit_entry.pk)))
+    list(replay(Choice(entry_ids=frozenset({exit_entry.pk}))))
     assert statuses() == [("parked", "NO_OPEN_POSITION")]
     received({}, seconds_ago=40)
     # Asked for the exit alone, it first lets the entry through that came in time.
-    list(replay(Choice(entry_id=exit_entry.pk)))
+    list(replay(Choice(entry_ids=frozenset({exit_entry.pk}))))
     assert statuses() == [("processed", ""), ("processed", "")]
     assert Trade.objects.count() == 1
 
 
 def test_an_exit_whose_mark_was_lost_still_waits_for_its_entry(databases: None) -> None:
     exit_entry = received(EXIT, seconds_ago=90)
-    list(replay(Choice(entry_id=exit_entry.pk)))
+    list(replay(Choice(entry_ids=frozenset({exit_entry.pk}))))
     assert statuses() == [("parked", "NO_OPEN_POSITION")]
     # Its process died before the mark, or somebody read the log before it.
     Entry.objects.filter(pk=exit_entry.pk).update(status="pending")

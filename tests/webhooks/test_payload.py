@@ -218,8 +218,9 @@ def test_every_fault_at_once() -> None:
              "prev_market_position", "prev_market_position_size", "quantity", "price", "time",
              "pnl", "commission", "stop_loss", "take_profit", "is_test"]  # fmt: skip
     message: dict[str, Any] = {name: [] for name in names}
-    message |= dict.fromkeys(("strategy", "symbol", "order_id", "currency"), "\x00-\x00")
-    message |= dict.fromkeys(("interval", "comment", "idempotency_key"), "{{x}}")
+    message |= dict.fromkeys(("strategy", "symbol"), "\x00-\x00")
+    labels = ("order_id", "currency", "interval", "comment", "idempotency_key")
+    message |= dict.fromkeys(labels, "{{x}}")
     message["action"] = "purchase"
     faults = faults_of(message)
     assert faults.keys() == message.keys()

@@ -121,6 +121,7 @@ def test_the_record_holds_whole_rows_before_and_after(post: Poster) -> None:
     assert left == []
     record = Reconciliation.objects.get()
     assert record.pk == mended.reconciliation
+    assert record.strategy is not None
     assert (record.strategy.name, record.symbol) == ("Alpha", "BINANCE:BTCUSDT")
     before = {row["id"]: row["pnl"] for row in record.before["trades"]}
     assert before == {trade.pk: "99", duplicate.pk: "99"}

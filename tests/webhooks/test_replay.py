@@ -16,9 +16,13 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from positions.models import Lot
-from tests.alerts import Poster
-from tests.factories import StrategyFactory
-from tests.server import ROOT, databases_of_this_run
+from tests.alerts import Poster, alert
+from tests.commands import in_process
+from tests.commands import run as ended
+from tests.factories import EntryFactory, StrategyFactory
+from tests.server import NOWHERE, ROOT, databases_of_this_run
+from tests.webhooks.test_reconcile import ago, log
+from tests.webhooks.test_rollback import EXIT, refusing
 from trades.models import Strategy
 from wal.models import Entry
 from webhooks.models import WebhookLog
@@ -47,9 +51,33 @@ def symbols() -> list[str]:
 
 
 def test_applies_everything_and_says_how_much(left_over: list[Entry]) -> None:
-    assert run() == "3 entries replayed, 0 need attention.\n"
+    assert run() == "3 alerts settled.\n"
     assert symbols() == ["S0", "S1", "S2"]
-    assert run() == "0 entries replayed, 0 need attention.\n"
+    assert run() == "0 alerts settled.\n"
+
+
+def test_what_stays_in_the_log_is_not_called_settled(post: Poster) -> None:
+    StrategyFactory(name="Beta", enabled=False)
+    post(symbol="HELD")
+    with refusing("INSERT", "trades"):
+        assert post(symbol="HELD", **EXIT)["status"] == "queued"
+        log(alert(symbol="OTHER"), received_at=ago(seconds=1))
+        log(alert(strategy="Beta"), received_at=ago(seconds=1))
+        status, told = ended("replay_wal")
+    assert status == 1
+    assert told.endswith(
+        "\n2 alerts settled, 1 of them failed; 1 stays in the log, to be tried again.\n"
+    )
+
+
+def test_what_was_not_tried_stays_in_the_log_as_well(databases: None) -> None:
+    """Of a long log with the database away, only the first entries are tried."""
+    EntryFactory.create_batch(300)
+    replay = in_process("replay_wal", DATABASE_URL=NOWHERE)
+    assert replay.returncode == 1
+    *tried, told = replay.stdout.splitlines()
+    assert 0 < len(tried) < 300
+    assert told == "0 alerts settled; 300 stay in the log, to be tried again."
 
 
 @pytest.mark.parametrize("is_terminal", [True, False], ids=["a bar", "a line an alert"])
@@ -108,6 +136,20 @@ def test_one_entry(left_over: list[Entry]) -> None:
     assert symbols() == ["S1"]
 
 
+def test_several_entries(left_over: list[Entry]) -> None:
+    third, _, first = [str(entry.pk) for entry in reversed(left_over)]
+    assert run("--id", third, "--id", first) == "2 alerts settled.\n"
+    assert symbols() == ["S0", "S2"]
+
+
+def test_none_of_several_entries_is_replayed_where_one_is_not_there(
+    left_over: list[Entry],
+) -> None:
+    with pytest.raises(CommandError, match="no entry 98, 99"):
+        run("--id", str(left_over[0].pk), "--id", "99", "--id", "98")
+    assert symbols() == []
+
+
 def test_limit(left_over: list[Entry]) -> None:
     run("--limit", "2")
     assert symbols() == ["S0", "S1"]
@@ -123,7 +165,7 @@ def test_what_failed_is_tried_again_only_when_asked(post: Poster) -> None:
     StrategyFactory(name="Alpha", enabled=False)
     failed = post()
     Strategy.objects.update(enabled=True)
-    assert run().startswith("0 entries")
+    assert run().startswith("0 alerts")
     run("--failed")
     log = WebhookLog.objects.get(pk=failed["webhook_log_id"])
     assert (log.status, log.error_code, log.action) == ("processed", "", "opened")

@@ -73,7 +73,7 @@ def books_of(entries: Iterable[Entry]) -> set[str]:
 def test_trades_are_the_same_as_live(trades: set[tuple[object, ...]], is_labelled: bool) -> None:
     if not is_labelled:
         Entry.objects.update(book="")
-    assert replayed_by(3) == (0, f"{4 * len(BOOKS)} entries replayed, 0 need attention.\n")
+    assert replayed_by(3) == (0, f"{4 * len(BOOKS)} alerts settled.\n")
     assert trades_made() == trades
     assert not journal.unsettled().exists()
 
@@ -82,7 +82,7 @@ def test_the_processes_do_it(
     trades: set[tuple[object, ...]], children_on_the_same_databases: None
 ) -> None:
     """And leave nothing to the one that comes after them."""
-    assert sum(progress.done for progress in settle_side_by_side(2)) == 4 * len(BOOKS)
+    assert sum(progress.settled for progress in settle_side_by_side(2)) == 4 * len(BOOKS)
     assert trades_made() == trades
     assert multiprocessing.active_children() == []
 
@@ -111,7 +111,7 @@ def test_the_share_of_a_process_that_dies_is_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     at_the_first_wait(monkeypatch, lambda: multiprocessing.active_children()[0].kill())
-    done = sum(progress.done for progress in settle_side_by_side(2))
+    done = sum(progress.settled for progress in settle_side_by_side(2))
     left = list(journal.unsettled())
     assert done + len(left) == 4 * len(BOOKS)
     assert books_of(left) in [
@@ -142,7 +142,7 @@ def test_what_wants_attention_is_told_once(trades: set[tuple[object, ...]]) -> N
     status, told = replayed_by(2)
     assert status == 1
     lines = told.splitlines()
-    assert lines[-1] == f"{4 * len(BOOKS)} entries replayed, {4 * len(BOOKS)} need attention."
+    assert lines[-1] == f"{4 * len(BOOKS)} alerts settled, {4 * len(BOOKS)} of them failed."
     ids = {line.partition(":")[0] for line in lines[:-1]}
     assert ids == {f"entry {entry.pk}" for entry in Entry.objects.all()}
     assert len(lines) == 4 * len(BOOKS) + 1
@@ -154,7 +154,7 @@ def test_with_the_database_down_everything_stays(trades: set[tuple[object, ...]]
     assert status == 1
     assert "stays in the log: DATABASE_UNAVAILABLE" in told
     everything = 4 * len(BOOKS)
-    assert told.endswith(f"\n{everything} entries replayed, {everything} need attention.\n")
+    assert told.endswith(f"\n0 alerts settled; {everything} stay in the log, to be tried again.\n")
     assert journal.unsettled().count() == 4 * len(BOOKS)
 
 
@@ -188,8 +188,10 @@ def test_the_command_asks_for_them(
     with pytest.raises(SystemExit) if asked_for else nullcontext():
         call_command("replay_wal", *arguments, stdout=said)
     assert asked == asked_for
-    expected = "entry 7: failed\n7 entries replayed, 1" if asked_for else "0 entries replayed, 0"
-    assert said.getvalue() == f"{expected} need attention.\n"
+    told = (
+        "entry 7: failed\n7 alerts settled, 1 of them failed" if asked_for else "0 alerts settled"
+    )
+    assert said.getvalue() == f"{told}.\n"
 
 
 def test_few_entries_are_one_process_s_work() -> None:

@@ -59,8 +59,8 @@ def read_as_a_whole() -> dict[str, int]:
 def test_what_a_book_holds(post: Poster) -> None:
     opened = post(quantity="1.50", price="100.250")
     standing = look_at(BOOK, "Nobody\x1fX")
-    assert standing.held == {BOOK, "Nobody\x1fX"}
-    [lot] = standing.lots[BOOK]
+    assert standing.ours == {BOOK, "Nobody\x1fX"}
+    [lot] = standing.lots[BOOK].first
     lot_there = type(lot).objects.get()
     assert (lot.pk, vars(lot) | {"_state": None}) == (
         opened["position_id"],

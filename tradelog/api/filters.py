@@ -21,9 +21,9 @@ from positions.netting import Effect
 from tradelog.api import paging
 from tradelog.api.parameters import check_parameters
 from tradelog.overview_filters import NO_CURRENCY, CurrencyField
+from trades import rare
 from trades.corrections import CORRECTED, DISCREPANT
 from trades.direction import Direction
-from trades.drifted import drifted_trades
 from trades.models import Strategy, Trade
 from webhooks.models import LogStatus, WebhookLog
 from webhooks.outcome import RECORDED
@@ -149,6 +149,10 @@ class TradeFilters(BookFilters):
     drift = Flag(
         method="by_drift", help_text="Whether one of its alerts told another position than ours."
     )
+    exit_before_entry = Flag(
+        method="by_exit_before_entry",
+        help_text="Whether its exit's time is before its entry's, and no correction stands.",
+    )
     corrected = Flag(method="by_correction", help_text="Whether a correction stands.")
     imported = Flag(
         "import_batch",
@@ -165,13 +169,18 @@ class TradeFilters(BookFilters):
         fields: tuple[str, ...] = ()
 
     def by_drift(self, trades: QuerySet[Trade], name: str, asked: bool) -> QuerySet[Trade]:
-        return _that(trades, Q(pk__in=drifted_trades()), asked)
+        return _that(trades, rare.drifted(), asked)
 
     def by_correction(self, trades: QuerySet[Trade], name: str, asked: bool) -> QuerySet[Trade]:
         return _that(trades, CORRECTED, asked)
 
     def by_discrepancy(self, trades: QuerySet[Trade], name: str, asked: bool) -> QuerySet[Trade]:
         return _that(trades, DISCREPANT, asked)
+
+    def by_exit_before_entry(
+        self, trades: QuerySet[Trade], name: str, asked: bool
+    ) -> QuerySet[Trade]:
+        return _that(trades, rare.exit_before_entry(), asked)
 
     def by_correlation_id(self, trades: QuerySet[Trade], name: str, asked: UUID) -> QuerySet[Trade]:
         return trades.filter(pk__in=_lots_of_alert(asked, "trade"))

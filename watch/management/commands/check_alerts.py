@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from chores import sole
+from stopping import told_to_stop
 from watch import messages
 from watch.firing import Firing, firing_now
 from watch.outbox import not_reached
@@ -35,7 +35,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         mode = parser.add_mutually_exclusive_group()
-        mode.add_argument("--follow", action="store_true", help="go on, every ALERT_EVERY_SECONDS")
+        mode.add_argument(
+            "--follow",
+            action="store_true",
+            help="go on, every ALERT_EVERY_SECONDS, until SIGTERM or Ctrl-C",
+        )
         mode.add_argument(
             "--test", action="store_true", help="send a test message to each of ALERT_URLS"
         )
@@ -74,22 +78,21 @@ class Command(BaseCommand):
 
     def _follow(self, is_ours: Callable[[], bool]) -> None:
         every = settings.ALERT_EVERY_SECONDS or 30.0
-        watch, never = Watch(), threading.Event()
-        try:
+        watch = Watch()
+        with told_to_stop() as stop:
             if not is_ours():
                 self.stdout.write("A server keeps watch; this goes on when it has stopped.")
             while not is_ours():
-                never.wait(every)
-            while True:
-                taken = watch.look().taken
+                if stop.wait(every):
+                    return
+            while not stop.is_set():
+                taken = watch.look(stop=stop).taken
                 for alarms, word in ((taken.fired, "alarm"), (taken.cleared, "over")):
                     for alarm in alarms:
                         told = f"{timezone.now():%Y-%m-%d %H:%M:%S} UTC: {word}: {alarm.text}"
                         self.stdout.write(told)
                         self.stdout.flush()
-                never.wait(every)
-        except KeyboardInterrupt:
-            return
+                stop.wait(every)
 
     def _write_json(self, firing: list[Firing]) -> None:
         told = {"firing": [one.as_json() for one in firing], "clean": not firing}

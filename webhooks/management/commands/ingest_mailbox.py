@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections import Counter
 from typing import Any
 
@@ -11,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from faults import LogUnavailable
+from stopping import told_to_stop
 from webhooks.mail.account import Account, Misconfigured, configured_account
 from webhooks.mail.following import follow
 from webhooks.mail.ingest import Became, Ingested, ingest
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--follow",
             action="store_true",
-            help="go on, every MAILBOX_INTERVAL_SECONDS, until interrupted",
+            help="go on, every MAILBOX_INTERVAL_SECONDS, until SIGTERM or Ctrl-C",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -45,7 +45,8 @@ class Command(BaseCommand):
             raise CommandError(f"{fault} See docs/mailbox.md.", returncode=2) from fault
         try:
             if options["follow"]:
-                return follow(threading.Event(), self._tell)
+                with told_to_stop() as stop:
+                    return follow(stop, self._tell)
             trouble = self._ingest(account, limit=options["limit"], dry_run=options["dry_run"])
         except MailboxUnavailable as error:
             raise CommandError(str(error)) from error

@@ -13,6 +13,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 from tqdm import tqdm
 
+from faults import lacks_tables
 from wal.partitions import keep_up
 from wal.retention import give_back_pages
 from webhooks.pruning import BATCH, MOST_TOGETHER, Pruned, number_of_old_rows, prune
@@ -74,9 +75,11 @@ class Command(BaseCommand):
             given_back, free = (0, 0) if options["dry_run"] else give_back_pages()
             kept = None if options["dry_run"] else keep_up(timezone.now().astimezone(UTC).date())
         except DatabaseError as error:
+            if lacks_tables(error):
+                raise
             raise CommandError(
-                f"Cut off: {str(error).strip()}\nWhat was deleted until then is complete in "
-                "itself; run it again."
+                f"Cut off ({' '.join(str(error).split())}): what was deleted until then is "
+                "complete in itself; run it again."
             ) from error
         word = "Would delete" if options["dry_run"] else "Deleted"
         self.stdout.write(f"{word} what came before {before:%Y-%m-%d %H:%M} UTC: {_told(pruned)}.")

@@ -29,8 +29,8 @@ from webhooks.reconcile import Mended, find, mend
 class Command(BaseCommand):
     help = (
         "Check that log, alerts, lots and trades tell the same; changes nothing without --fix. "
-        "--fix mends what can be derived from the log, one transaction a book, and records "
-        "every row it changed in the table reconciliations. "
+        "--fix mends what can be derived from the log, by book and by log entry, and records every "
+        "row it changed in the table reconciliations. "
         "Exit status: 0 nothing was found, or with --fix nothing is left; 1 something was found, "
         "or with --fix something is left; 2 usage. "
         "With --tradingview FILE the trades are compared with TradingView's own list instead, "

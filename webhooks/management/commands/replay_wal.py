@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -16,9 +16,12 @@ from django.utils.dateparse import parse_datetime
 from tqdm import tqdm
 
 import garbage
+from faults import DatabaseUnavailable
+from stopping import told_to_stop
 from wal import journal
 from wal.models import Entry, EntryStatus
 from webhooks.replay import Choice, check_tables, chosen, how_many, line_about, replay
+from webhooks.settler import stop_settling
 from webhooks.side_by_side import MOST, WORTH_IT, Progress, processes_for, settle_side_by_side
 
 
@@ -37,7 +40,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--failed", action="store_true", help="also try once more what failed before"
         )
-        parser.add_argument("--id", type=int, help="this entry alone (webhook_wal.id)")
+        parser.add_argument(
+            "--id",
+            type=int,
+            action="append",
+            default=[],
+            metavar="N",
+            help="this entry alone (webhook_wal.id); may be given several times",
+        )
         parser.add_argument(
             "--since",
             type=_moment,
@@ -46,7 +56,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--limit", type=_positive, metavar="N", help="at most N entries")
         parser.add_argument(
-            "--follow", action="store_true", help="go on, once a second, until interrupted"
+            "--follow", action="store_true", help="go on, once a second, until SIGTERM or Ctrl-C"
         )
         parser.add_argument(
             "--processes",
@@ -67,7 +77,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         choice = Choice(
-            entry_id=options["id"],
+            entry_ids=frozenset(options["id"]),
             failed=options["failed"],
             since=options["since"],
             limit=options["limit"],
@@ -77,22 +87,32 @@ class Command(BaseCommand):
             raise CommandError("--dry-run looks once; --follow goes on.", returncode=2)
         if options["processes"] and choice != Choice():
             raise CommandError("--processes is for everything, not for a choice.", returncode=2)
-        if choice.entry_id is not None and not Entry.objects.filter(pk=choice.entry_id).exists():
-            raise CommandError(f"The log holds no entry {choice.entry_id}.", returncode=2)
+        held = Entry.objects.filter(pk__in=choice.entry_ids).values_list("pk", flat=True)
+        if unknown := sorted(choice.entry_ids.difference(held)):
+            listed = ", ".join(map(str, unknown))
+            raise CommandError(f"The log holds no entry {listed}.", returncode=2)
         if options["dry_run"]:
             self._show(choice)
             return self._tell_of_parked()
         check_tables()
+        if options["follow"]:
+            return self._follow(choice)
         try:
             trouble = self._replay(choice, options["processes"])
-            while options["follow"]:
-                time.sleep(1)
-                self._replay(choice)
         except KeyboardInterrupt:
             return
         self._tell_of_parked()
         if trouble:
             sys.exit(1)
+
+    def _follow(self, choice: Choice) -> None:
+        with told_to_stop() as stop:
+            while not stop.is_set():
+                self._replay(choice, stop=stop)
+                stop.wait(1)
+            stop_settling()
+            # As a server's worker does: nothing stays claimed until a lease ends.
+            journal.release_own()
 
     def _tell_of_parked(self) -> None:
         if waiting := journal.having(EntryStatus.PARKED).count():
@@ -114,35 +134,62 @@ class Command(BaseCommand):
             )
         self.stdout.write(f"{shown} entries would be replayed.")
 
-    def _replay(self, choice: Choice, processes: int | None = None) -> int:
-        """Replay once; tell how many entries want attention."""
-        done = trouble = 0
-        # Looking once a second, nobody wants to know how many there are.
-        entries = 0 if choice.only_free else how_many(choice)
+    def _replay(
+        self,
+        choice: Choice,
+        processes: int | None = None,
+        stop: threading.Event | None = None,
+    ) -> bool:
+        """Replay once, or until told to stop; tell whether any entry failed or stays in the log."""
+        settled = failed = staying = 0
+        entries = how_many(choice)
         # Plain lines in a pipe, a bar on a terminal.
         has_bar = sys.stderr.isatty() and not choice.only_free
         if choice == Choice():
             processes = processes or processes_for(entries)
         with tqdm(total=entries, unit=" entries", disable=not has_bar) as bar:
-            for progress in _progress(choice, processes or 1):
-                done += progress.done
-                trouble += len(progress.lines)
-                for line in progress.lines:
+            for progress in _progress(choice, processes or 1, entries):
+                settled += progress.settled
+                failed += len(progress.failed)
+                staying += len(progress.staying) + progress.untried
+                for line in (*progress.failed, *progress.staying):
                     with bar.external_write_mode(file=self.stdout):
                         self.stdout.write(line)
-                bar.update(progress.done)
-        if done or not choice.only_free:
-            self.stdout.write(f"{done} entries replayed, {trouble} need attention.")
-        return trouble
+                bar.update(progress.settled + len(progress.staying))
+                if stop and stop.is_set():
+                    break
+        if settled or staying or not choice.only_free:
+            self.stdout.write(_told(settled, failed, staying))
+        return bool(failed or staying)
 
 
-def _progress(choice: Choice, processes: int) -> Iterator[Progress]:
-    """Replay, in one process or in several, and tell how far it is."""
+def _progress(choice: Choice, processes: int, entries: int) -> Iterator[Progress]:
+    """Replay so many entries, in one process or in several, and tell how far it is."""
+    left, is_away = entries, False
     if processes > 1:
-        yield from settle_side_by_side(processes)
+        for progress in settle_side_by_side(processes):
+            left -= progress.settled
+            yield progress
     for replayed in replay(choice):
-        lines = () if replayed.is_settled_well else (line_about(replayed),)
-        yield Progress(1, lines)
+        left -= 1
+        if replayed.is_settled_well:
+            yield Progress(settled=1)
+        elif replayed.outcome is not None:
+            yield Progress(settled=1, failed=(line_about(replayed),))
+        else:
+            is_away = is_away or isinstance(replayed.fault, DatabaseUnavailable)
+            yield Progress(staying=(line_about(replayed),))
+    if is_away and left > 0:
+        yield Progress(untried=left)
+
+
+def _told(settled: int, failed: int, staying: int) -> str:
+    told = f"{settled} alert{'s' * (settled != 1)} settled"
+    if failed:
+        told += f", {failed} of them failed"
+    if staying:
+        told += f"; {staying} stay{'s' * (staying == 1)} in the log, to be tried again"
+    return f"{told}."
 
 
 def _moment(text: str) -> datetime:
