@@ -20,6 +20,7 @@ _STRATEGY_ORDER: Final = {
     "action": "{{strategy.order.action}}",
     "quantity": "{{strategy.order.contracts}}",
     "price": "{{strategy.order.price}}",
+    "currency": "{{syminfo.currency}}",
     "time": "{{time}}",
     "timenow": "{{timenow}}",
     "order_id": "{{strategy.order.id}}",
@@ -40,6 +41,7 @@ def _indicator(action: str, signal_type: str, **fields: str) -> dict[str, object
         "action": action,
         **fields,
         "price": "{{close}}",
+        "currency": "{{syminfo.currency}}",
         "time": "{{time}}",
         "timenow": "{{timenow}}",
         "interval": "{{interval}}",
@@ -88,11 +90,14 @@ CASES: Final = (
             "One alert for each signal, triggered “once per bar close”; an indicator knows no "
             "orders, so each message says what it means.",
             "Type the quantity in. An exit without one closes the whole position.",
+            "Each side has an exit of its own. Alerts may come out of order: an exit that comes "
+            "after the other side's entry must not close what that one opened.",
         ),
         (
             Message("Enter long", _indicator("buy", "entry", quantity="1")),
             Message("Enter short", _indicator("sell", "entry", quantity="1")),
-            Message("Exit", _indicator("exit", "exit")),
+            Message("Exit long", _indicator("exit_long", "exit")),
+            Message("Exit short", _indicator("exit_short", "exit")),
         ),
     ),
     Case(
@@ -113,6 +118,8 @@ CASES: Final = (
         (
             "Plot both levels in the script, as its first two plots; {{plot_0}} and {{plot_1}} "
             "are then what they show at the alert's bar.",
+            "Both need a number on every bar, 0 where there is none: plot(nz(stop)). Where a plot "
+            "is na, the alert says NaN and is refused, order and all.",
             "They are kept with the alert. Nothing here places or watches orders: the exit is "
             "logged when its own alert comes.",
         ),
@@ -173,6 +180,7 @@ PLACEHOLDERS: Final = (
     Placeholder("strategy.order.action", "buy or sell", "buy"),
     Placeholder("strategy.order.contracts", "How many contracts the order filled", "0.5"),
     Placeholder("strategy.order.price", "The price it was filled at", "67432.50"),
+    Placeholder("syminfo.currency", "The currency of the symbol's prices", "USDT"),
     Placeholder("strategy.order.id", "The order's name in the script; it repeats", "Long"),
     Placeholder(
         "strategy.order.comment", "The order's comment; its name where it has none", "Breakout"

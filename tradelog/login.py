@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import unicodedata
 from typing import Final
 
 from django.contrib import admin
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 #: Tries from one address, and for one user name from anywhere.
 BY_ADDRESS: Final = "20/5m"
 BY_NAME: Final = "10/5m"
+#: Characters of a user's name, as Django has it.
+_LONGEST_NAME: Final = 150
 
 
 def log_in(request: HttpRequest) -> HttpResponseBase:
@@ -37,8 +40,10 @@ def log_in(request: HttpRequest) -> HttpResponseBase:
 def _seconds_to_wait(request: HttpRequest) -> int:
     """Count one try; 0 if it may go on."""
     address = client_address(request)
-    # As one name, however it is written: the database decides which user it is.
-    name = request.POST.get("username", "").strip().casefold()
+    # As one name, however it is written: as the form reads it, which refuses longer ones as they
+    # are, since normalising can take seconds. The database decides which user it is.
+    written = request.POST.get("username", "").strip()[:_LONGEST_NAME]
+    name = unicodedata.normalize("NFKC", written).casefold()
     # Counted before the password is looked at, so that tries at the same time count too.
     seconds = max(
         seconds_to_wait(

@@ -168,7 +168,7 @@ def trades_shown(
         max_drawdown=performance.max_drawdown(curve),
         sharpe=performance.sharpe_ratio(days),
         calendar=day_calendar(days, first=chosen.first, last=chosen.last),
-        months=month_calendar(days),
+        months=month_calendar(days, first=chosen.first, last=chosen.last),
         rows=_equity_rows(performance.by_month(days) if by_month else days, zone),
         rows_are_months=by_month,
         reach=summed_up.reach,

@@ -24,20 +24,24 @@ _NOTHING: Final = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A day, a week, a month or a year. Its days are first to last."""
+    """A day, a week, a month or a year.
+
+    Its days are first to last; of one that the calendar covers in part, those that it covers, as
+    in its tally.
+    """
 
     first: date
     last: date
     #: None where nothing was closed.
     tally: Tally | None
     level: int
-    #: Whether the calendar covers it: a day before its first or after its last is blank.
-    is_covered: bool = True
+    #: Whether the calendar covers any of it: a day before its first or after its last is blank.
+    is_covered: bool
 
 
 @dataclass(frozen=True, slots=True)
 class MonthHeading:
-    """The month over so many columns; its tally is of its days in the calendar."""
+    """The month over so many columns."""
 
     month: Cell
     columns: int
@@ -65,31 +69,35 @@ def day_calendar(days: Mapping[date, Tally], *, first: date, last: date) -> DayC
     mondays = _mondays(first, last)
     of_weeks = by_week(shown)
     day_scale, week_scale = _scale(shown.values()), _scale(of_weeks.values())
+    covered = (first, last)
     weekdays = [
         [
-            _cell(day, day, shown.get(day), day_scale, is_covered=first <= day <= last)
+            _cell(day, day, shown.get(day), day_scale, covered)
             for monday in mondays
             for day in (monday + timedelta(days=number),)
         ]
         for number in range(7)
     ]
     weeks = [
-        _cell(monday, monday + timedelta(days=6), of_weeks.get(monday), week_scale)
+        _cell(monday, monday + timedelta(days=6), of_weeks.get(monday), week_scale, covered)
         for monday in mondays
     ]
-    return DayCalendar(_headings(mondays, by_month(shown)), weekdays, weeks)
+    return DayCalendar(_headings(mondays, by_month(shown), covered), weekdays, weeks)
 
 
-def month_calendar(days: Mapping[date, Tally]) -> list[YearOfMonths]:
-    """The years that have trades, the latest first."""
+def month_calendar(days: Mapping[date, Tally], *, first: date, last: date) -> list[YearOfMonths]:
+    """The years that have trades, the latest first. All the days are from `first` to `last`."""
+    covered = (first, last)
     months = by_month(days)
     scale = _scale(months.values())
     years = []
     for year in sorted({month.year for month in months}, reverse=True):
         firsts = [date(year, number, 1) for number in range(1, 13)]
         of_year = total(months[month] for month in firsts if month in months)
-        whole = _cell(firsts[0], date(year, 12, 31), of_year, scale=_NOTHING)
-        cells = [_cell(month, _last_of(month), months.get(month), scale) for month in firsts]
+        whole = _cell(firsts[0], date(year, 12, 31), of_year, _NOTHING, covered)
+        cells = [
+            _cell(month, _last_of(month), months.get(month), scale, covered) for month in firsts
+        ]
         years.append(YearOfMonths(whole, cells))
     return years
 
@@ -99,7 +107,9 @@ def _mondays(first: date, last: date) -> list[date]:
     return [begin + number * _WEEK for number in range((last - begin).days // 7 + 1)]
 
 
-def _headings(mondays: list[date], months: Mapping[date, Tally]) -> list[MonthHeading]:
+def _headings(
+    mondays: list[date], months: Mapping[date, Tally], covered: tuple[date, date]
+) -> list[MonthHeading]:
     """A column belongs to the month that has its Thursday, as a week does to its year (ISO)."""
     columns: dict[date, int] = {}
     for monday in mondays:
@@ -107,7 +117,7 @@ def _headings(mondays: list[date], months: Mapping[date, Tally]) -> list[MonthHe
         columns[month] = columns.get(month, 0) + 1
     scale = _scale(months.values())
     return [
-        MonthHeading(_cell(month, _last_of(month), months.get(month), scale), number)
+        MonthHeading(_cell(month, _last_of(month), months.get(month), scale, covered), number)
         for month, number in columns.items()
     ]
 
@@ -117,8 +127,12 @@ def _last_of(month: date) -> date:
 
 
 def _cell(
-    first: date, last: date, tally: Tally | None, scale: Decimal, *, is_covered: bool = True
+    first: date, last: date, tally: Tally | None, scale: Decimal, covered: tuple[date, date]
 ) -> Cell:
+    since, until = covered
+    is_covered = first <= until and last >= since
+    if is_covered:
+        first, last = max(first, since), min(last, until)
     return Cell(first, last, tally, level(tally.net, scale) if tally else 0, is_covered)
 
 

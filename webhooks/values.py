@@ -150,7 +150,8 @@ def level(value: object) -> Decimal | None:
     """A stop or a target as a price; None where it is none, or is told otherwise.
 
     Charts that have none plot 0, and some bots take an object or a percentage. It moves nothing
-    here, so no order is refused for that.
+    here, so no order is refused for these. For what is no number one is, as the NaN of a plot
+    that is na: a number that cannot be read is never taken for none.
     """
     if isinstance(value, dict):
         return None

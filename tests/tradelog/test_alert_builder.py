@@ -61,6 +61,40 @@ def test_every_message_is_read_once_it_is_filled_in(staff: Client, case: Any) ->
         assert signal.strategy == 'My "best" {one} \\ é'
         assert not signal.unknown
         assert signal.is_test is (case.name == "test")
+        # Without it, P&L in dollars, euros and yen would be one sum.
+        assert signal.currency == ("" if signal.is_test else "USDT")
+
+
+@pytest.mark.parametrize(("left", "entered"), [("long", "short"), ("short", "long")])
+def test_an_indicators_exit_closes_nothing_that_was_entered_since(
+    post: Poster, left: str, entered: str
+) -> None:
+    messages = {each.title: each for case in CASES for each in case.messages}
+
+    def send(title: str, bar: str, second: str) -> Any:
+        filled, _ = filled_in(messages[title].text("Alpha"))
+        times = {"time": f"2026-01-05T{bar}:00Z", "timenow": f"2026-01-05T{bar}:{second}Z"}
+        return post(json.dumps(json.loads(filled) | times))["status"]
+
+    assert send(f"Enter {left}", "14:30", "01") == "processed"
+    # They came the other way round.
+    assert send(f"Enter {entered}", "14:45", "02") == "processed"
+    assert send(f"Exit {left}", "14:45", "01") == "parked"
+    still = Lot.objects.get(status="open")
+    assert (still.direction, still.quantity) == (entered, 1)
+    assert send(f"Exit {entered}", "15:00", "01") == "processed"
+    assert not Lot.objects.filter(status="open").exists()
+
+
+def test_what_a_plot_without_a_number_does_is_said_beside_its_message(
+    staff: Client, post: Poster
+) -> None:
+    page = staff.get(PAGE, {"case": "stops"})
+    assert "Both need a number on every bar, 0 where there is none: plot(nz(stop))" in text_of(page)
+    [message] = messages_of(page)
+    for shown, http in (("NaN", 400), ("0", 200)):
+        filled, _ = filled_in(message.replace("{{plot_0}}", shown))
+        assert post(filled).http == http
 
 
 def test_no_placeholder_is_left_without_a_word(staff: Client) -> None:

@@ -46,11 +46,22 @@ def name_counted_from_now() -> str:
 
 
 def test_one_user_from_many_addresses(client: Client) -> None:
-    spellings = ["trader", "Trader", " TRADER "]
-    tries = [log_in(client, spellings[n % 3], address=f"203.0.113.{n}") for n in range(12)]
+    # The last one's letters are full-width; the form reads them as the usual ones.
+    full_width = "".join(chr(ord(letter) + 0xFEE0) for letter in "trader")
+    spellings = ["trader", "Trader", " TRADER ", full_width]
+    tries = [log_in(client, spellings[n % 4], address=f"203.0.113.{n}") for n in range(12)]
     assert tries == [200] * 10 + [429] * 2
     assert log_in(client, password=PASSWORD, address="203.0.113.99") == 429
     assert log_in(client, "another") == 200
+    cache.clear()
+    assert log_in(client, full_width, PASSWORD) == 302
+
+
+def test_a_name_that_is_slow_to_normalise_costs_nothing(client: Client) -> None:
+    began = time.process_time()
+    # Marks that are put in order one by one: together they take 8 seconds.
+    assert log_in(client, "a" + "\u0301\u0316" * 32_000) == 200
+    assert time.process_time() - began < 3
 
 
 def test_many_users_from_one_address(client: Client) -> None:

@@ -86,6 +86,26 @@ def test_a_currency_is_one_that_trades_are_in_or_none(staff: Client) -> None:
     assert show(staff, currency="eur").status_code == 400
 
 
+@pytest.mark.parametrize(("kept", "told"), [("EUR", "in EUR"), ("none", "without a currency")])
+def test_what_has_no_trade_in_the_currency_that_is_kept_leads_to_its_own(
+    staff: Client, kept: str, told: str
+) -> None:
+    TradeFactory(currency="EUR", exit_time=NOW)
+    TradeFactory(currency="", exit_time=NOW)
+    beta = StrategyFactory(name="Beta")
+    TradeFactory(currency="USD", strategy=beta, exit_time=NOW, pnl=Decimal(7))
+    page = show(staff, strategy="Beta", currency=kept)
+    text = text_of(page)
+    assert f"No trades {told} What was closed" in text and "by what these filters choose" in text
+    # Zeros would say that it came out even.
+    assert "0.00" not in text
+    assert "USD 1 trade +7.00" in text
+    [link] = re.findall(r'<a href="([^"]*currency=USD[^"]*)"', page.content.decode())
+    assert staff.get(link.replace("&amp;", "&")).context["trades"].total.net == 7
+    other = show(staff, currency=kept, **{"from": "2001-01-01", "to": "2001-01-31"})
+    assert "No trades in this period" in text_of(other)
+
+
 def test_every_link_of_the_page_leads_somewhere(demo: Client) -> None:
     WebhookLogFactory(status="failed", error_code="STRATEGY_DISABLED")
     WebhookLogFactory(status="processed", drift=True)
@@ -119,6 +139,27 @@ def test_every_link_of_the_page_leads_somewhere(demo: Client) -> None:
         "/admin/wal/entry/?status__exact=failed": 0,
         "/admin/wal/entry/?status__exact=duplicate": 0,
     }
+
+
+def test_a_cell_of_the_calendar_leads_to_its_own_figure(staff: Client) -> None:
+    for day, pnl in (("11-13", 100), ("11-14", 1), ("12-09", 10), ("12-10", 1000)):
+        TradeFactory(exit_time=datetime.fromisoformat(f"2025-{day}T12:00Z"), pnl=Decimal(pnl))
+    page = show(staff, **{"from": "2025-11-14", "to": "2025-12-09"})
+    cells = re.findall(
+        r'<a href="([^"]+)"[^>]* title="([^":]+): \+([\d.]+), \d trades?"', page.content.decode()
+    )
+    assert {told: net for _, told, net in cells} == {
+        "Fri 14 Nov 2025": "1.00",
+        "Tue 9 Dec 2025": "10.00",
+        "Week 46, 14–16 November 2025": "1.00",
+        "Week 50, 8–9 December 2025": "10.00",
+        "14–30 November 2025": "1.00",
+        "1–9 December 2025": "10.00",
+        "14 November – 9 December 2025": "11.00",
+    }
+    for link, told, net in cells:
+        narrowed = staff.get(link.replace("&amp;", "&")).context["trades"]
+        assert narrowed.total.net == Decimal(net), told
 
 
 def test_what_needs_a_look_is_shown_narrowed_down_alike(demo: Client) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
 
+from tests.alerts import Poster
 from tests.factories import TradeFactory
 from tests.tradelog.api import staff_who_may
 from tests.tradelog.pages import text_of
+from trades.models import Trade
+from wal.models import Entry
 
 ALERTS = "/admin/webhooks/webhooklog/"
 #: Permissions, and how the admin names them.
@@ -66,6 +70,48 @@ def test_a_page_is_for_who_may_view_all_that_is_on_it(databases: None, path: str
         assert f"{named} Whoever runs" in text_of(answer)
         assert "Your user lacks this permission:" in text_of(answer)
         assert "no-store" in answer.headers["Cache-Control"]
+
+
+#: What a page tells by the permission to view it.
+OF_A_TRADE = {
+    "webhooks.view_webhooklog": ("Entry alert #", "Exit alert #", "Sent by", "Delay", "short 4 →"),
+    "positions.view_lot": ("Lot #", "short 2 at 5,012.25"),
+    "wal.view_entry": ("Log entry #",),
+}
+OF_AN_ALERT = {
+    "positions.view_lot": ("Lot #", "short 1 at 5,012.25"),
+    "wal.view_entry": ("Log entry #", "The log's last error"),
+    "trades.view_trade": ("Trade #", "+112.5"),
+}
+#: What is told within another part.
+WITHIN = {"wal.view_entry": "webhooks.view_webhooklog", "trades.view_trade": "positions.view_lot"}
+
+
+@pytest.mark.parametrize(
+    ("own", "parts"),
+    [("trades.view_trade", OF_A_TRADE), ("webhooks.view_webhooklog", OF_AN_ALERT)],
+    ids=["trade", "alert"],
+)
+def test_each_part_of_a_page_is_for_who_may_view_it(
+    post: Poster, own: str, parts: dict[str, tuple[str, ...]]
+) -> None:
+    order: dict[str, Any] = {"strategy": "Beta", "symbol": "CME_MINI:ES1!"}
+    post(**order, action="sell", quantity="3", price="5012.25")
+    as_seen: dict[str, Any] = {"prev_market_position": "short", "prev_market_position_size": "4"}
+    post(**order, **as_seen, action="buy", price="5010", time="2026-01-05T15:00:00Z")
+    Entry.objects.update(last_error="Tried again.")
+    trade = Trade.objects.get()
+    path = {
+        "trades.view_trade": f"/admin/trades/trade/{trade.pk}/change/",
+        "webhooks.view_webhooklog": f"{ALERTS}{trade.lot.exit_webhook_log_id}/change/",
+    }[own]
+    for number, may in enumerate([set(parts), set(), *(set(parts) - {one} for one in parts)]):
+        told = text_of(logged_in(own, *may, name=f"looker{number}").get(path))
+        shown = {one for one in parts if one in may and WITHIN.get(one, own) in {own, *may}}
+        for one, words in parts.items():
+            assert [each in told for each in words] == [one in shown] * len(words), (may, words)
+        # What is the row's own is there in any case.
+        assert "5,010" in told
 
 
 def test_who_may_view_alerts_alone_gets_from_the_log_in_to_them(databases: None) -> None:

@@ -30,7 +30,10 @@ def test_a_year_is_53_columns_and_ends_with_its_last_day() -> None:
 
 def test_a_short_period_has_the_weeks_it_touches() -> None:
     calendar = day_calendar({}, first=date(2026, 3, 8), last=LAST)  # From a Sunday.
-    assert [cell.first for cell in calendar.weeks] == [date(2026, 3, 2), date(2026, 3, 9)]
+    assert [(cell.first, cell.last) for cell in calendar.weeks] == [
+        (date(2026, 3, 8), date(2026, 3, 8)),
+        (date(2026, 3, 9), LAST),
+    ]
     assert [row[0].is_covered for row in calendar.weekdays] == [False] * 6 + [True]
 
 
@@ -86,14 +89,17 @@ def test_years_of_months_are_those_with_trades() -> None:
         date(2026, 2, 3): day("-2"),
         date(2026, 2, 4): day("3"),
     }
-    latest, oldest = month_calendar(days)
-    assert (latest.year.first, oldest.year.first) == (date(2026, 1, 1), date(2024, 1, 1))
+    latest, oldest = month_calendar(days, first=date(2024, 12, 30), last=LAST)
+    assert (latest.year.first, oldest.year.first) == (date(2026, 1, 1), date(2024, 12, 30))
+    assert (latest.year.last, latest.months[2].last) == (LAST, LAST)
     assert latest.year.tally is not None and latest.year.tally.net == 1
     february = latest.months[1]
     assert february.tally == total([day("-2"), day("3")])
     assert (february.first, february.last) == (date(2026, 2, 1), date(2026, 2, 28))
-    assert oldest.months[11].last == date(2024, 12, 31)
-    assert month_calendar({}) == []
+    december = oldest.months[11]
+    assert (december.first, december.last) == (date(2024, 12, 30), date(2024, 12, 31))
+    assert [month.first.month for month in oldest.months] == list(range(1, 13))
+    assert month_calendar({}, first=LAST, last=LAST) == []
 
 
 @given(
@@ -104,9 +110,13 @@ def test_years_of_months_are_those_with_trades() -> None:
     )
 )
 def test_nothing_is_lost_or_counted_twice(days: dict[date, Tally]) -> None:
-    months = [cell.tally for row in month_calendar(days) for cell in row.months if cell.tally]
+    first, last = min(days, default=LAST), max(days, default=LAST)
+    years = month_calendar(days, first=first, last=last)
+    for cell in (cell for row in years for cell in (row.year, *row.months) if cell.tally):
+        within = (tally for day, tally in days.items() if cell.first <= day <= cell.last)
+        assert first <= cell.first <= cell.last <= last and cell.tally == total(within)
+    months = [cell.tally for row in years for cell in row.months if cell.tally]
     assert total(months) == total(days.values())
-    last = max(days, default=LAST)
     calendar = day_calendar(days, first=date(2015, 1, 1), last=last)
     shown = [cell.tally for row in calendar.weekdays for cell in row if cell.tally]
     begin = calendar.weeks[0].first

@@ -123,6 +123,7 @@ def test_tells_all_that_a_newcomer_needs(service: Service) -> None:
         "{{strategy.order.action}}": "buy",
         "{{strategy.order.contracts}}": "0.5",
         "{{strategy.order.price}}": "67000.5",
+        "{{syminfo.currency}}": "USDT",
         "{{time}}": "2026-01-05T14:00:00Z",
         "{{timenow}}": "2026-01-05T14:05:01Z",
         "{{strategy.order.id}}": "Long",
