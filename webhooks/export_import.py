@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from trades.comparison.zones import ZoneFit, ZoneSearch
 from trades.exports.exported import Export
 from trades.imports import Source, import_trades
 from trades.models import ImportBatch
@@ -34,12 +35,35 @@ def import_missing(
     comparison = compare_in(export, setting, choice.tolerances)
     if not comparison.importable:
         return comparison, None
+    if (fit := _fits_elsewhere(comparison)) is not None:
+        raise NotComparable(
+            f"{fit.fitted} of {fit.sampled} trades that would be imported are here already if the "
+            f"time zone of the chart is {fit.name} and not {setting.zone_name}. Name the right "
+            "one; if an import brought them here in the wrong one, undo that first."
+        )
     source = Source(
         export.file_name,
         export.sha256,
         setting.zone_name,
-        next((trade.currency for trade in export.trades), ""),
+        export.trades[0].currency,
         imported_by,
     )
     batch = import_trades(comparison.importable, setting.strategy, setting.symbol, source)
     return comparison, batch
+
+
+def _fits_elsewhere(comparison: Comparison) -> ZoneFit | None:
+    """The zone in which more of what is to be imported is here than matches in the one used."""
+    numbers = {number for group in comparison.importable for number in group.trades}
+    trades = [trade for trade in comparison.export.trades if trade.number in numbers]
+    entered = {group for missing in comparison.missing_here for group in missing.entered}
+    ours = [
+        group
+        for group in (*comparison.missing_there, *comparison.outside)
+        # By its entry's price alone, what is open is like too many.
+        if group.exit_time is not None and group not in entered
+    ]
+    fit = ZoneSearch(trades, comparison.tolerances).best(ours)
+    if fit is None or fit.fitted * len(trades) <= len(comparison.matched) * fit.sampled:
+        return None
+    return fit
