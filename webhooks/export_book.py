@@ -78,6 +78,19 @@ def symbols_meant(strategy: Strategy, symbol: str) -> list[str]:
     return sorted(filter(is_alike, known))
 
 
+def currency_of(strategy: Strategy, symbol: str) -> str | None:
+    """The one that a book's own trades and lots are in, "" where they tell none; else None."""
+    told = {
+        currency
+        for rows in (Trade.objects.filter(import_batch=None), Lot.objects.all())
+        for currency in rows.filter(strategy=strategy, symbol=symbol)
+        .order_by()
+        .values_list("currency", flat=True)
+        .distinct()
+    }
+    return told.pop() if len(told) == 1 else None
+
+
 def _group(trade: Trade, counted: Trade | Correction) -> TradeGroup:
     return TradeGroup(
         Direction(trade.direction),

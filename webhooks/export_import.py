@@ -9,6 +9,7 @@ from trades.comparison.zones import ZoneFit, ZoneSearch
 from trades.exports.exported import Export
 from trades.imports import Source, import_trades
 from trades.models import ImportBatch
+from webhooks.export_book import currency_of
 from webhooks.export_comparison import Choice, Comparison, NotComparable, compare_in, setting_of
 from webhooks.signal import book_name
 from webhooks.standing import lock_book
@@ -41,11 +42,12 @@ def import_missing(
             f"time zone of the chart is {fit.name} and not {setting.zone_name}. Name the right "
             "one; if an import brought them here in the wrong one, undo that first."
         )
+    currency = currency_of(setting.strategy, setting.symbol)
     source = Source(
         export.file_name,
         export.sha256,
         setting.zone_name,
-        export.trades[0].currency,
+        export.trades[0].currency if currency is None else currency,
         imported_by,
     )
     batch = import_trades(comparison.importable, setting.strategy, setting.symbol, source)

@@ -64,7 +64,7 @@ def test_a_missing_trade_is_brought_in(first: Poster) -> None:
         trade.exit_price, trade.entry_time, trade.exit_time, trade.currency,
     ) == (
         "Alpha", "BINANCE:BTCUSDT", "long", 1, Decimal("123.5"), 110,
-        datetime(2026, 1, 5, 14, 30, tzinfo=UTC), datetime(2026, 1, 5, 15, tzinfo=UTC), "USD",
+        datetime(2026, 1, 5, 14, 30, tzinfo=UTC), datetime(2026, 1, 5, 15, tzinfo=UTC), "",
     )  # fmt: skip
     # By its prices, less the commission that the file tells; the file's own beside it.
     assert (trade.commission, trade.pnl) == (Decimal("0.25"), Decimal("-13.75"))
