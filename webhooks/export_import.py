@@ -49,6 +49,7 @@ def import_missing(
         setting.zone_name,
         export.trades[0].currency if currency is None else currency,
         imported_by,
+        comparison.bar.length,
     )
     batch = import_trades(comparison.importable, setting.strategy, setting.symbol, source)
     return comparison, batch

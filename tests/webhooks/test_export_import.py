@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import psycopg
@@ -72,9 +72,10 @@ def test_a_missing_trade_is_brought_in(first: Poster) -> None:
     assert not hasattr(trade, "lot")
     assert (
         batch.file_name, batch.sha256, batch.imported_by, batch.strategy, batch.symbol,
-        batch.time_zone, batch.count, batch.undone_at,
+        batch.time_zone, batch.count, batch.undone_at, batch.bar,
     ) == (
         "list.csv", export.sha256, user, trade.strategy, "BINANCE:BTCUSDT", "UTC", 1, None,
+        timedelta(minutes=30),
     )  # fmt: skip
     assert compare(export, ALPHA).is_clean
 
