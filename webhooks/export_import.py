@@ -9,7 +9,7 @@ from trades.comparison.zones import ZoneFit, ZoneSearch
 from trades.exports.exported import Export
 from trades.imports import Source, import_trades
 from trades.models import ImportBatch
-from webhooks.export_book import currency_of
+from webhooks.export_book import currency_of, our_groups
 from webhooks.export_comparison import Choice, Comparison, NotComparable, compare_in, setting_of
 from webhooks.signal import book_name
 from webhooks.standing import lock_book
@@ -56,17 +56,29 @@ def import_missing(
 
 
 def _fits_elsewhere(comparison: Comparison) -> ZoneFit | None:
-    """The zone in which more of what is to be imported is here than matches in the one used."""
+    """The zone in which more of what is to be imported is here than matches in the one used.
+
+    A single trade tells none: another one may have had the same prices.
+    """
     numbers = {number for group in comparison.importable for number in group.trades}
     trades = [trade for trade in comparison.export.trades if trade.number in numbers]
-    entered = {group for missing in comparison.missing_here for group in missing.entered}
+    setting = comparison.setting
+    theirs = {
+        number
+        for group in (
+            *(pair.ours for pair in (*comparison.matched, *comparison.differing)),
+            *(group for missing in comparison.missing_here for group in missing.entered),
+        )
+        for number in group.trades
+    }
     ours = [
         group
-        for group in (*comparison.missing_there, *comparison.outside)
+        for group in our_groups(setting.strategy, setting.symbol)
         # By its entry's price alone, what is open is like too many.
-        if group.exit_time is not None and group not in entered
+        if group.exit_time is not None and theirs.isdisjoint(group.trades)
     ]
     fit = ZoneSearch(trades, comparison.tolerances).best(ours)
-    if fit is None or fit.fitted * len(trades) <= len(comparison.matched) * fit.sampled:
+    if fit is None or fit.fitted < 2:
         return None
-    return fit
+    # Of many trades only a sample was tried.
+    return fit if fit.fitted * len(trades) > len(comparison.matched) * fit.sampled else None

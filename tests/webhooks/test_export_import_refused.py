@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -22,25 +24,29 @@ FIVE = [
     for number in range(1, 6)
 ]  # fmt: skip
 
+TWO_HOURS = timedelta(hours=2)
+
 
 def test_a_zone_in_which_trades_would_be_here_twice(post: Poster) -> None:
-    """The first is here, by its alerts, at 10:00 UTC."""
-    post_trade(post, FIVE[0])
+    """The first two are here, by their alerts, from 10:00 UTC on."""
+    for trade in FIVE[:2]:
+        post_trade(post, trade)
     new_york = Choice(*BOOK, "America/New_York")
-    with pytest.raises(NotComparable, match=r"^1 of 5 trades .* is UTC and not America/New_York"):
+    with pytest.raises(NotComparable, match=r"^2 of 5 trades .* is UTC and not America/New_York"):
         import_missing(export_of(*FIVE), new_york, None)
     assert not ImportBatch.objects.exists()
     batch = import_missing(export_of(*FIVE), Choice(*BOOK, "UTC"), None)[1]
-    assert batch is not None and batch.count == 4
+    assert batch is not None and batch.count == 3
 
 
-def test_what_came_in_in_a_wrong_zone_does_not_come_in_again(post: Poster) -> None:
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_what_came_in_in_a_wrong_zone_does_not_come_in_again(post: Poster, zone: str) -> None:
     """The book was empty; an alert's trade is of another time."""
     post_trade(post, FIRST)
-    wrong = import_missing(export_of(*FIVE), Choice(*BOOK, "Asia/Tokyo"), None)[1]
+    wrong = import_missing(export_of(*FIVE), Choice(*BOOK, zone), None)[1]
     assert wrong is not None and wrong.count == 5
     right = Choice(*BOOK, "UTC")
-    with pytest.raises(NotComparable, match=r"5 of 5 .* is Asia/Tokyo and not UTC.* undo that"):
+    with pytest.raises(NotComparable, match=rf"5 of 5 .* is {zone} and not UTC.* undo that"):
         import_missing(export_of(*FIVE), right, None)
     assert Trade.objects.count() == 6
     undo(wrong.pk, None)
@@ -48,12 +54,13 @@ def test_what_came_in_in_a_wrong_zone_does_not_come_in_again(post: Poster) -> No
     assert batch is not None and batch.count == 5
 
 
-def test_what_matches_in_the_zone_outweighs_one_alike(post: Poster) -> None:
-    """Twice the same prices, at an hour's distance; the second was never listed."""
+def test_what_matches_in_the_zone_outweighs_what_is_alike(post: Poster) -> None:
+    """At two hours' distance, what was never listed, with the prices of what is missing."""
     for trade in FIVE[:3]:
         post_trade(post, trade)
-    again = listed(9, "16:00", "16:30", entry_price=Decimal(105), exit_price=Decimal(115))
-    post_trade(post, again)
+    for trade in FIVE[3:]:
+        later = {name: getattr(trade, name) + TWO_HOURS for name in ("entry_time", "exit_time")}
+        post_trade(post, replace(trade, **later))
     batch = import_missing(export_of(*FIVE), Choice(*BOOK, "UTC"), None)[1]
     assert batch is not None and batch.count == 2
 
