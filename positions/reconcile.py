@@ -9,9 +9,10 @@ from positions.findings import Check, Finding, FindingKind
 
 _OF_STRATEGY: Final = "s.name = coalesce(%(strategy)s, s.name)"
 
+#: An imported trade has no lot, and says where it comes from.
 _ORPHANS: Final = f"""
     SELECT s.name AS strategy, t.symbol, t.direction, t.quantity, t.id AS trade,
-           t.pnl, t.currency, twin.id AS twin, t.import_batch_id AS batch,
+           t.pnl, t.currency, twin.id AS twin,
            array_remove(ARRAY[t.id, twin.id], NULL) AS trades
       FROM trades t
       JOIN strategies s ON s.id = t.strategy_id
@@ -26,7 +27,32 @@ _ORPHANS: Final = f"""
                    t.entry_price, t.exit_price, t.entry_time, t.exit_time)
               AND o.id IS NULL
       ) twin ON true
-     WHERE o.id IS NULL AND {_OF_STRATEGY}
+     WHERE o.id IS NULL AND t.import_batch_id IS NULL AND {_OF_STRATEGY}
+"""
+
+#: The list tells when the bars of entry and exit began, alerts a time within, and several of
+#: them what it tells as one trade; another trade of these bars and prices it would tell in one
+#: with it, so that the quantities do not add up.
+_IMPORTED_TWICE: Final = f"""
+    SELECT s.name AS strategy, t.symbol, t.direction, t.quantity, t.id AS trade,
+           t.pnl, t.currency, t.import_batch_id AS batch,
+           array_to_string(made.ids, ', ') AS twins, t.id || made.ids AS trades
+      FROM trades t
+      JOIN strategies s ON s.id = t.strategy_id
+      JOIN import_batches b ON b.id = t.import_batch_id
+     CROSS JOIN LATERAL (
+           SELECT array_agg(other.id ORDER BY other.id) AS ids, sum(other.quantity) AS quantity
+             FROM trades other
+             JOIN open_positions its ON its.trade_id = other.id
+            WHERE (other.strategy_id, other.symbol, other.direction)
+                = (t.strategy_id, t.symbol, t.direction)
+              AND other.exit_time >= t.exit_time AND other.exit_time < t.exit_time + b.bar
+              AND other.entry_time >= t.entry_time AND other.entry_time < t.entry_time + b.bar
+              AND abs(other.entry_price - t.entry_price) <= t.entry_price * 0.00001
+              AND abs(other.exit_price - t.exit_price) <= t.exit_price * 0.00001
+     ) made
+     WHERE abs(made.quantity - t.quantity) <= t.quantity * 0.001 AND {_OF_STRATEGY}
+     ORDER BY t.id
 """
 
 #: What P&L a trade's own prices come to, as `trades.pnl.realised_pnl` has it; NUMERIC
@@ -51,21 +77,20 @@ CHECKS: Final = (
     ),
     Check(
         FindingKind.TRADE_WITHOUT_LOT,
-        # An imported trade has none, and says where it comes from.
-        f"{_ORPHANS} AND twin.id IS NULL AND t.import_batch_id IS NULL ORDER BY t.id",
+        f"{_ORPHANS} AND twin.id IS NULL ORDER BY t.id",
         "Trade {trade} ({direction} {quantity} {symbol}, P&L {pnl} {currency}) comes from no "
         "position.",
     ),
     Check(
         FindingKind.DUPLICATE_TRADE,
-        f"{_ORPHANS} AND twin.id IS NOT NULL AND t.import_batch_id IS NULL ORDER BY t.id",
+        f"{_ORPHANS} AND twin.id IS NOT NULL ORDER BY t.id",
         "Trade {trade} ({direction} {quantity} {symbol}) is trade {twin} once more, so its P&L of "
         "{pnl} {currency} counts twice.",
     ),
     Check(
         FindingKind.DUPLICATE_TRADE,
-        f"{_ORPHANS} AND twin.id IS NOT NULL AND t.import_batch_id IS NOT NULL ORDER BY t.id",
-        "Trade {trade} ({direction} {quantity} {symbol}) of import {batch} is trade {twin} once "
+        _IMPORTED_TWICE,
+        "Trade {trade} ({direction} {quantity} {symbol}) of import {batch} is trade {twins} once "
         "more, so its P&L of {pnl} {currency} counts twice; undo the import and import again.",
     ),
     Check(

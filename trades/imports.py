@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 
 from django.conf import settings
@@ -30,10 +31,12 @@ class Source:
     sha256: str
     #: In which the file's times were read.
     time_zone: str
-    #: The quote currency as the file names it, "" where it does not.
+    #: The quote currency, "" where nothing tells it.
     currency: str
     #: None for the command line.
     imported_by: User | None
+    #: No bar of the chart is longer.
+    bar: timedelta = timedelta(minutes=1)
 
 
 @transaction.atomic
@@ -53,6 +56,7 @@ def import_trades(
         strategy=strategy,
         symbol=symbol,
         time_zone=source.time_zone,
+        bar=source.bar,
         count=len(groups),
     )
     point_value = strategy.point_value_of(symbol)

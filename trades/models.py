@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 from django.conf import settings
@@ -182,6 +183,12 @@ class ImportBatch(models.Model):
     strategy = models.ForeignKey(Strategy, on_delete=models.PROTECT, related_name="imports")
     symbol = models.CharField(max_length=100)
     time_zone = models.CharField(max_length=64, help_text="In which the file's times were read.")
+    bar = models.DurationField(
+        "longest bar",
+        default=timedelta(minutes=1),
+        db_default=timedelta(minutes=1),
+        help_text="No bar of the chart was longer: what its trades began and ended in.",
+    )
     #: How many trades it brought in, undone or not.
     count = models.PositiveIntegerField()
     undone_at = models.DateTimeField(null=True, blank=True, help_text="UTC.")

@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from faults import InvalidJSON, StrategyDisabled
+from trades.comparison.bars import Bar
 from trades.comparison.groups import TradeGroup
 from trades.comparison.tolerances import Tolerances
 from wal import journal
@@ -24,7 +25,7 @@ from webhooks.payload import subject_of
 from webhooks.reading import read
 from webhooks.signal import book_name
 
-#: Bars are no longer than this, as far as an alert's time of receipt is looked for in one.
+#: An alert's time of receipt is looked for in no longer a bar.
 _LONGEST_BAR: Final = timedelta(days=1)
 
 
@@ -101,14 +102,17 @@ class Causes:
         symbol: str,
         missing: Iterable[TradeGroup],
         tolerances: Tolerances,
-        bar: timedelta,
+        bar: Bar,
     ) -> None:
         self._tolerances = tolerances
-        self._bar = min(bar or _LONGEST_BAR, _LONGEST_BAR)
+        self._bar = bar
         times = [time for group in missing for time in (group.entry_time, group.exit_time) if time]
         self._traces: list[_Trace] = []
         if times:
-            around = min(times) - tolerances.time, max(times) + tolerances.time + self._bar
+            around = (
+                min(times) - max(tolerances.time, bar.before),
+                max(times) + max(tolerances.time, bar.length),
+            )
             self._traces = sorted(
                 (
                     *_alerts(strategy, symbol, *around),
@@ -132,21 +136,28 @@ class Causes:
         return Cause(
             CauseKind.APPLIED_OTHERWISE,
             "",
-            "The alerts for its entry and its exit were applied, but to another position; look "
-            "for drift before them.",
+            "The alerts for its entry and its exit were applied, but to another position or as of "
+            "another time; look for drift before them.",
             alerts=tuple({one.alert for one in (entry[0], leaving[0]) if one.alert}),
         )
 
     def _traces_of(self, time: datetime, price: Decimal, direction: str | None) -> list[_Trace]:
         """What may be the alert for an order, the likeliest first; of the entry by its side."""
-        tolerance = self._tolerances.time
-        first = bisect_left(self._traces, time - tolerance, key=_moment)
-        last = bisect_right(self._traces, time + max(tolerance, self._bar - tolerance), key=_moment)
+        tolerance, bar = self._tolerances.time, self._bar
+        since = time - max(tolerance, bar.before)
+        until = time + max(tolerance, bar.length)
+        first = bisect_left(self._traces, since, key=_moment)
+        last = bisect_right(self._traces, until, key=_moment)
+        received_until = time + max(tolerance, min(bar.length, _LONGEST_BAR) - tolerance)
 
         def fits(trace: _Trace) -> bool:
-            return (trace.is_receipt or trace.moment <= time + tolerance) and (
-                not direction or trace.direction in ("", direction)
-            )
+            if direction and trace.direction not in ("", direction):
+                return False
+            told = trace.price is not None and self._is_price(trace.price, price)
+            if told and bar.holds(time, trace.moment):
+                return True
+            latest = received_until if trace.is_receipt else time + tolerance
+            return time - tolerance <= trace.moment <= latest
 
         def likelihood(trace: _Trace) -> tuple[bool, bool, timedelta]:
             # What went wrong is likelier the cause than what went well.
@@ -196,8 +207,8 @@ _SENTENCES: Final = {
     CauseKind.QUEUED: "The alert for its {order} is in the log and not applied yet (log entry "
     "{entry}).",
     CauseKind.TEST: "The alert for its {order} came as a test, which moves nothing.",
-    CauseKind.APPLIED_OTHERWISE: "The alert for its {order} was applied, but to another position; "
-    "look for drift before it.",
+    CauseKind.APPLIED_OTHERWISE: "The alert for its {order} was applied, but to another position "
+    "or as of another time; look for drift before it.",
 }
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta, tzinfo
-from itertools import pairwise
-from math import gcd
+from datetime import UTC, datetime, tzinfo
 
-from positions.models import Lot
+from trades.comparison.bars import Bar, entered_with
 from trades.comparison.groups import TradeGroup, taken_together
-from trades.comparison.matching import Pair, entered_with, match
+from trades.comparison.matching import Pair, match
 from trades.comparison.tolerances import Tolerances
 from trades.comparison.zones import ZoneFit, ZoneSearch, instants, zone_named
-from trades.exports.exported import Export, ExportedTrade
-from trades.models import ImportBatch, Strategy, Trade
-from webhooks.export_book import never_happened, our_groups
+from trades.exports.exported import Export
+from trades.models import ImportBatch, Strategy
+from webhooks.export_book import never_happened, our_groups, symbols_meant, symbols_of
 from webhooks.export_causes import STILL_TO_COME, Cause, Causes
 from webhooks.snapshot import one_moment
 
@@ -61,8 +59,8 @@ class Missing:
 
     theirs: TradeGroup
     cause: Cause
-    #: Ours of its side that were entered when it was and match nothing, or were corrected
-    #: to 0: its contracts may be among theirs.
+    #: Ours of its side that were entered when it was, or in its bar at its price, and match
+    #: nothing, or were corrected to 0: its contracts may be among theirs.
     entered: tuple[TradeGroup, ...]
 
     @property
@@ -96,6 +94,8 @@ class Comparison:
     missing_there: list[TradeGroup]
     #: Ours from before the export's first entry or after its last row.
     outside: list[TradeGroup]
+    #: How long the bars of the chart may be.
+    bar: Bar
 
     @property
     def is_clean(self) -> bool:
@@ -145,18 +145,15 @@ def _book(choice: Choice, search: ZoneSearch) -> tuple[Strategy, str, bool]:
         if not strategies:
             raise NotComparable(f"There is no strategy {choice.strategy}.")
         if choice.symbol is not None:
+            if meant := symbols_meant(strategies[0], choice.symbol):
+                raise NotComparable(
+                    f"{choice.strategy} has neither trades nor alerts on {choice.symbol} here; it "
+                    f"has on {', '.join(meant)}. Name the symbol as it is here."
+                )
             return strategies[0], choice.symbol, True
     fits: list[tuple[int, Strategy, str]] = []
     for strategy in strategies:
-        symbols = {
-            symbol
-            for model in (Trade, Lot)
-            for symbol in model.objects.filter(strategy=strategy)
-            .order_by()
-            .values_list("symbol", flat=True)
-            .distinct()
-        }
-        for symbol in sorted(symbols):
+        for symbol in sorted(symbols_of(strategy)):
             if choice.symbol in (None, symbol) and (
                 fit := search.best(our_groups(strategy, symbol))
             ):
@@ -180,6 +177,7 @@ def compare_in(export: Export, setting: Setting, tolerances: Tolerances) -> Comp
     """Compare an export with a book, in a zone; raises NotComparable."""
     ours = our_groups(setting.strategy, setting.symbol)
     theirs = _their_groups(export, setting, ours, tolerances)
+    bar = Bar.of(theirs)
     begins, ends = _period(export, setting.zone, tolerances)
     matching = match(theirs, taken_together(_as_of(ends, ours)), tolerances)
     unmatched = [
@@ -187,14 +185,14 @@ def compare_in(export: Export, setting: Setting, tolerances: Tolerances) -> Comp
         *matching.only_ours,
         *never_happened(setting.strategy, setting.symbol),
     ]
-    entered = entered_with(matching.only_theirs, unmatched, tolerances)
+    entered = entered_with(matching.only_theirs, unmatched, tolerances, bar)
     inside = [group for group in matching.only_ours if begins <= group.entry_time <= ends]
     causes = Causes(
         setting.strategy.name,
         setting.symbol,
         matching.only_theirs,
         tolerances,
-        _bar(export.trades),
+        bar,
     )
     return Comparison(
         export,
@@ -208,6 +206,7 @@ def compare_in(export: Export, setting: Setting, tolerances: Tolerances) -> Comp
         ],
         inside,
         [group for group in matching.only_ours if not begins <= group.entry_time <= ends],
+        bar,
     )
 
 
@@ -258,12 +257,3 @@ def _as_of(moment: datetime, groups: Sequence[TradeGroup]) -> list[TradeGroup]:
         else group
         for group in groups
     ]
-
-
-def _bar(trades: Sequence[ExportedTrade]) -> timedelta:
-    """The longest bar that all times of the export can be beginnings of; 0 for a single one."""
-    times = sorted(
-        {time for trade in trades for time in (trade.entry_time, trade.exit_time) if time}
-    )
-    steps = (later - earlier for earlier, later in pairwise(times))
-    return timedelta(seconds=gcd(*(int(step.total_seconds()) for step in steps)))

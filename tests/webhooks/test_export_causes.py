@@ -100,6 +100,20 @@ def test_it_came_while_the_strategy_was_disabled(first: Poster) -> None:
     )
 
 
+def test_it_came_within_the_bar(first: Poster) -> None:
+    """A stop was hit 17 minutes after the bar of half an hour began, and `timenow` tells that."""
+    Strategy.objects.update(enabled=False)
+    then: dict[str, Any] = {"time": None, "timenow": "2026-01-05T14:47:20Z"}
+    other = post_entry(first, price="123.6", **then)
+    answer = post_entry(first, **then)
+    assert (other.code, answer.code) == ("STRATEGY_DISABLED",) * 2
+    found = cause()
+    assert (found.kind, found.alerts) == (
+        CauseKind.STRATEGY_DISABLED,
+        (answer["webhook_log_id"],),
+    )
+
+
 def test_it_came_as_a_test(first: Poster) -> None:
     answer = post_entry(first, is_test=True)
     found = cause()

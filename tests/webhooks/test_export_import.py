@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import psycopg
@@ -64,7 +64,7 @@ def test_a_missing_trade_is_brought_in(first: Poster) -> None:
         trade.exit_price, trade.entry_time, trade.exit_time, trade.currency,
     ) == (
         "Alpha", "BINANCE:BTCUSDT", "long", 1, Decimal("123.5"), 110,
-        datetime(2026, 1, 5, 14, 30, tzinfo=UTC), datetime(2026, 1, 5, 15, tzinfo=UTC), "USD",
+        datetime(2026, 1, 5, 14, 30, tzinfo=UTC), datetime(2026, 1, 5, 15, tzinfo=UTC), "",
     )  # fmt: skip
     # By its prices, less the commission that the file tells; the file's own beside it.
     assert (trade.commission, trade.pnl) == (Decimal("0.25"), Decimal("-13.75"))
@@ -72,9 +72,10 @@ def test_a_missing_trade_is_brought_in(first: Poster) -> None:
     assert not hasattr(trade, "lot")
     assert (
         batch.file_name, batch.sha256, batch.imported_by, batch.strategy, batch.symbol,
-        batch.time_zone, batch.count, batch.undone_at,
+        batch.time_zone, batch.count, batch.undone_at, batch.bar,
     ) == (
         "list.csv", export.sha256, user, trade.strategy, "BINANCE:BTCUSDT", "UTC", 1, None,
+        timedelta(minutes=30),
     )  # fmt: skip
     assert compare(export, ALPHA).is_clean
 

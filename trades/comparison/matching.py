@@ -94,17 +94,6 @@ def match(
         )
 
 
-def entered_with(
-    theirs: Sequence[TradeGroup], ours: Sequence[TradeGroup], tolerances: Tolerances
-) -> list[tuple[TradeGroup, ...]]:
-    """For each of TradingView's trades, ours of that side that were entered when it was.
-
-    At whatever price: a correction may have changed it, or the message tells another one.
-    """
-    candidates = _Candidates(ours, tolerances)
-    return [tuple(ours[number] for number in candidates.entered_with(group)) for group in theirs]
-
-
 _Paired = tuple[list[Pair], Sequence[TradeGroup], Sequence[TradeGroup]]
 
 
@@ -150,7 +139,7 @@ class _Candidates:
         """Our trades' numbers and the cost of taking each for this one."""
         raise NotImplementedError
 
-    def entered_with(self, theirs: TradeGroup) -> list[int]:
+    def _entered_with(self, theirs: TradeGroup) -> list[int]:
         return self._entries.near(theirs.direction, theirs.entry_time, self._tolerances.time)
 
     def _left_with(self, theirs: TradeGroup) -> list[int]:
@@ -163,7 +152,7 @@ class _Near(_Candidates):
     """Those that agree in every field."""
 
     def of(self, theirs: TradeGroup) -> Iterator[tuple[int, int]]:
-        for number in self.entered_with(theirs):
+        for number in self._entered_with(theirs):
             distances = [
                 _distance(theirs, self._ours[number], field, self._tolerances) for field in FIELDS
             ]
@@ -175,7 +164,7 @@ class _Alike(_Candidates):
     """Those that agree in enough to be the same trade, told differently."""
 
     def of(self, theirs: TradeGroup) -> Iterator[tuple[int, int]]:
-        for number in {*self.entered_with(theirs), *self._left_with(theirs)}:
+        for number in {*self._entered_with(theirs), *self._left_with(theirs)}:
             distance = {
                 field: _distance(theirs, self._ours[number], field, self._tolerances)
                 for field in FIELDS
