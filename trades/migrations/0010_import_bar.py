@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('trades', '0007_month_sums'),
+        ('trades', '0009_correction_point_value'),
     ]
 
     operations = [
