@@ -26,7 +26,6 @@ from django.utils import timezone
 import deadline
 from faults import LogUnavailable
 from wal import statements
-from wal.arrival import BY_MAIL, first_id
 from wal.models import UNSETTLED, Entry, EntryStatus
 from wal.statements import Mark
 from wal.writer import ALIAS, writer
@@ -203,10 +202,11 @@ def unsettled(book: str | None = None, *, up_to: int | None = None) -> QuerySet[
     return entries
 
 
-def parked(*, had_before: datetime) -> QuerySet[Entry]:
-    """Exits that have waited for their entry since before that time, in no order."""
-    as_long = ~BY_MAIL | Q(correlation_id__lt=first_id(had_before))
-    return having(EntryStatus.PARKED).filter(as_long, received_at__lt=had_before)
+def parked(*, before: datetime) -> QuerySet[Entry]:
+    """Exits that wait for their entry, received and parked before that time, in no order."""
+    # Those from before that was noted may be told too soon; their alerts tell it as well.
+    its_time = Q(settled_at__isnull=True) | Q(settled_at__lt=before)
+    return having(EntryStatus.PARKED).filter(its_time, received_at__lt=before)
 
 
 def walk(entries: QuerySet[Entry], *, step: int = 100) -> Iterator[Entry]:

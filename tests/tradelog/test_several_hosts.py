@@ -91,6 +91,21 @@ def test_an_exit_and_its_entry_find_each_other_across_hosts(
         done(in_process("reconcile_positions", **_own(tmp_path / name)))
 
 
+def test_after_an_outage_an_exit_waits_for_what_the_other_host_has_to_drain(
+    databases: None, tmp_path: Path
+) -> None:
+    """PostgreSQL was away for longer than PARK_SECONDS; the exit's host is back at it first."""
+    for name, fields in {"one": {}, "two": CLOSING}.items():
+        with Server(**_own(tmp_path / name), DATABASE_URL=NOWHERE) as server:
+            assert server.post(**fields).http == 202
+            server.kill()
+        with closing(sqlite3.connect(tmp_path / name / "wal.sqlite3")) as log, log:
+            log.execute("UPDATE webhook_wal SET received_at = datetime('now', '-5 minutes')")
+    for name in ("two", "one"):
+        done(in_process("replay_wal", **_own(tmp_path / name)))
+    assert Lot.objects.get().status == "closed"
+
+
 @pytest.mark.parametrize("setting", ["TRADELOG_DATA", "WAL_DATABASE_URL"])
 def test_the_log_of_a_lost_host_is_replayed_by_another_one(
     databases: None, tmp_path: Path, setting: str
