@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as WriteTimeout
 from contextlib import suppress
@@ -38,6 +38,9 @@ PATIENCE = 2.0
 #: Seconds for which entries and marks wait to be committed by whoever settles entries. That
 #: is less than it takes to be answered, and more than it does to settle some.
 SOON = 0.01
+
+#: Entries that one statement sets back.
+_SET_BACK_TOGETHER = 5000
 
 #: As the index of unsettled entries is written: by parameters SQLite does not see that a
 #: query is about its rows, and reads the whole log.
@@ -153,6 +156,26 @@ def release(entry_id: int, *, book: str, error: str) -> None:
             )
         )
     )
+
+
+def set_back(entry_ids: Sequence[int], envelopes: Mapping[int, dict[str, Any]]) -> None:
+    """Let settled entries want their effect once more: all of these, durably, or none.
+
+    `envelopes` are new ones for some of them, by id. Waits for the writer as long as it takes.
+    Raises what the database raises.
+    """
+    writer().submit(partial(_set_back, entry_ids, envelopes), durable=True).result()
+
+
+def _set_back(entry_ids: Sequence[int], envelopes: Mapping[int, dict[str, Any]]) -> None:
+    entries = Entry.objects.using(ALIAS)
+    for first in range(0, len(entry_ids), _SET_BACK_TOGETHER):
+        # They keep their book: unread ones would all be read by whatever comes next.
+        entries.filter(pk__in=entry_ids[first : first + _SET_BACK_TOGETHER]).exclude(
+            status__in=UNSETTLED
+        ).update(status=EntryStatus.PENDING, attempts=0, settled_at=None, webhook_log_id=None)
+    for entry_id, envelope in envelopes.items():
+        entries.filter(pk=entry_id).update(envelope=envelope)
 
 
 def release_own() -> None:

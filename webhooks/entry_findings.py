@@ -84,7 +84,7 @@ def _lost(strategy: str | None, advance: Callable[[int], object]) -> Iterator[Fi
 
 
 #: How an entry is marked whose alert has this status.
-_MARKS: Final = {status: settled_as(WebhookLog(status=status)).value for status in LogStatus}
+MARKS: Final = {status: settled_as(WebhookLog(status=status)).value for status in LogStatus}
 
 
 #: What `compared` wants of an entry.
@@ -106,7 +106,7 @@ def compared(
         row = known.get(correlation_id)
         if row is None:
             unknown[entry_id] = (mark, row_id)
-        elif _MARKS[LogStatus(row[0])] != mark and not _is_recent(row[1], mark):
+        elif MARKS[LogStatus(row[0])] != mark and not _is_recent(row[1], mark):
             otherwise.append(entry_id)
     if otherwise:
         yield from _marked_otherwise(otherwise)

@@ -16,10 +16,12 @@ from django.utils.dateparse import parse_datetime
 from tqdm import tqdm
 
 import garbage
+from tradelog.serving import CannotServe, sole_server
 from wal import journal
 from wal.models import Entry, EntryStatus
 from webhooks.replay import Choice, check_tables, chosen, how_many, line_about, replay
 from webhooks.side_by_side import MOST, WORTH_IT, Progress, processes_for, settle_side_by_side
+from webhooks.since_backup import set_back, settled_since_backup
 
 
 class Command(BaseCommand):
@@ -36,6 +38,13 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--failed", action="store_true", help="also try once more what failed before"
+        )
+        parser.add_argument(
+            "--restored",
+            action="store_true",
+            help="first set back what this log has settled since the backup that another host "
+            "has restored the main database from (`restore --keep-log`); before this host's "
+            "server starts, which must not run",
         )
         parser.add_argument("--id", type=int, help="this entry alone (webhook_wal.id)")
         parser.add_argument(
@@ -79,6 +88,8 @@ class Command(BaseCommand):
             raise CommandError("--processes is for everything, not for a choice.", returncode=2)
         if choice.entry_id is not None and not Entry.objects.filter(pk=choice.entry_id).exists():
             raise CommandError(f"The log holds no entry {choice.entry_id}.", returncode=2)
+        if options["restored"]:
+            self._set_back(dry_run=options["dry_run"])
         if options["dry_run"]:
             self._show(choice)
             return self._tell_of_parked()
@@ -93,6 +104,20 @@ class Command(BaseCommand):
         self._tell_of_parked()
         if trouble:
             sys.exit(1)
+
+    def _set_back(self, *, dry_run: bool) -> None:
+        check_tables()
+        try:
+            with (
+                sole_server(settings.TRADELOG_DATA, "its log being compared"),
+                tqdm(unit=" entries", leave=False, disable=not sys.stderr.isatty()) as bar,
+            ):
+                entry_ids = settled_since_backup(bar.update)
+                if not dry_run:
+                    set_back(entry_ids)
+        except CannotServe as error:
+            raise CommandError(f"{error} Stop it first; nothing was changed.") from error
+        self.stdout.write(f"{len(entry_ids)} entries {'would be' if dry_run else 'were'} set back.")
 
     def _tell_of_parked(self) -> None:
         if waiting := journal.having(EntryStatus.PARKED).count():
