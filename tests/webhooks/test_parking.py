@@ -172,6 +172,15 @@ def test_before_park_seconds_it_waits_though_it_is_asked_for(post: Poster) -> No
     assert statuses() == [("parked", "NO_OPEN_POSITION")]
 
 
+def test_after_an_outage_it_waits_from_when_it_was_parked(databases: None) -> None:
+    """Its entry may be in another host's log, which is drained as late."""
+    exit_entry = received(EXIT, seconds_ago=600)
+    for _ in range(2):
+        list(replay(Choice(entry_id=exit_entry.pk)))
+        list(replay(Choice()))
+    assert statuses() == [("parked", "NO_OPEN_POSITION")]
+
+
 def test_what_failed_does_not_wait_again(post: Poster, settings: Settings) -> None:
     settings.PARK_SECONDS = 0
     assert post(**EXIT)["status"] == "failed"
