@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import stat
-from io import FileIO
 from pathlib import Path
 
 _OTHERS_RUN = stat.S_IROTH | stat.S_IXOTH
-
-
-def open_private(path: Path) -> FileIO:
-    """Open a file for reading and writing, made with mode 600 if there is none."""
-    return FileIO(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")
 
 
 def let_others_through(folder: Path) -> None:

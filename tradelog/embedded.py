@@ -24,8 +24,9 @@ from typing import Any
 
 import psutil
 
+from data_folder import open_private
 from tradelog import postgres_programs
-from tradelog.access import let_others_run, let_others_through, open_private
+from tradelog.access import let_others_run, let_others_through
 from tradelog.postgres_programs import SUPERUSER, Account, ClusterError
 
 __all__ = ["Cluster", "ClusterError"]

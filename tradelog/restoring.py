@@ -12,13 +12,14 @@ from django.core.management import call_command
 from django.db import DatabaseError, connections
 from django.db.migrations.loader import MigrationLoader
 
+from data_folder import InUse, sole_server
 from tradelog import database_copies
 from tradelog.backup import NAMES
 from tradelog.backup_file import Backup, BrokenBackup, file_of, unpack, workshop
 from tradelog.database_copies import CannotPutBack, Copied
 from tradelog.embedded import Cluster
 from tradelog.postgres_clients import ClientFailed
-from tradelog.serving import CannotServe, sole_server
+from webhooks.since_backup import set_back, settled_since_backup
 
 
 class CannotRestore(Exception):
@@ -39,8 +40,9 @@ def restore(
 ) -> Backup:
     """Let both databases be what they were when the backup was made, and migrate them.
 
-    With `keep_log` only the main one, for when the log has survived it. Calls `advance`
-    with the number of bytes read since. Raises CannotRestore; and what a server that is
+    With `keep_log` only the main one, for when the log has survived it; what the log has
+    settled since the backup waits in it again. Calls `advance` with the number of bytes read
+    since. Raises CannotRestore; and what a server that is
     away or a disk that is full leads to, before anything was changed.
     """
     with workshop(settings.TRADELOG_DATA) as folder, _no_server():
@@ -72,7 +74,23 @@ def restore(
             if wrong := database_copies.differences(alias, copied):
                 raise CannotRestore(f"The {NAMES[alias]} has come back otherwise: {wrong}")
         _migrate()
+        if keep_log:
+            say("Comparing the write-ahead log with it.")
+            say(f"Log entries that are to be applied again: {_set_back():,}.")
     return backup
+
+
+def _set_back() -> int:
+    try:
+        entry_ids = settled_since_backup()
+        set_back(entry_ids)
+    except DatabaseError as error:
+        raise CannotRestore(
+            "The main database is the backup's, but the write-ahead log cannot be compared with "
+            f"it: {str(error).strip()}\nMend that and run `manage.py replay_wal --restored` "
+            "before you serve: what came after the backup is marked as applied."
+        ) from error
+    return len(entry_ids)
 
 
 def _migrate() -> None:
@@ -91,7 +109,7 @@ def _no_server() -> Iterator[None]:
     try:
         with sole_server(settings.TRADELOG_DATA, "being restored"):
             yield
-    except CannotServe as error:
+    except InUse as error:
         raise CannotRestore(f"{error} Stop it first; nothing was changed.") from error
 
 

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import logging
-import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 from django.conf import settings
 from django.core.management import call_command
 from django.db import OperationalError, connections
 
 import metering
+from data_folder import sole_server
 from tradelog import instructions
-from tradelog.access import open_private
 from tradelog.embedded import Cluster, ClusterError
 from tradelog.workers import WorkersFailed, run_workers
 
@@ -53,7 +50,7 @@ def serve(
     """Serve until SIGINT or SIGTERM, requests in hand then finished.
 
     `say` prints a text for the user; one that holds a token only if not `quiet`.
-    Raises CannotServe.
+    Raises CannotServe, and InUse if another server has the data folder.
     """
     url = instructions.url(host, port)
     with (
@@ -77,33 +74,6 @@ def serve(
             run_workers(listener, "tradelog.wsgi:application", workers=workers, threads=threads)
         except WorkersFailed as error:
             raise CannotServe(str(error)) from error
-
-
-@contextmanager
-def sole_server(data: Path, url: str) -> Iterator[bool]:
-    """Be the one server of a data folder; yields whether the one before was killed.
-
-    Raises CannotServe if another one runs. Its process ends the claim, however it ends.
-    """
-    try:
-        claim = open_private(data / "serve.lock")
-    except PermissionError as error:
-        raise CannotServe(f"{error.filename} belongs to another user") from error
-    with claim:
-        try:
-            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CannotServe(
-                f"tradelog is already being served from this folder ({claim.read().decode()})."
-            ) from None
-        before_was_killed = bool(claim.read())
-        claim.seek(0)
-        claim.truncate()
-        claim.write(f"{url}, process {os.getpid()}".encode())
-        try:
-            yield before_was_killed
-        finally:
-            claim.truncate(0)
 
 
 def listen(host: str, port: int, *, patience: float = 0) -> socket.socket:

@@ -1,4 +1,4 @@
-"""When the service had an alert, which waiting for another alert counts from.
+"""When the service had an alert, which tells what other alerts it may belong to.
 
 A mail was received when it was sent: it has been on its way, and has waited for its webhook.
 Its correlation id was given when it was taken up, and begins with that time (RFC 9562,
@@ -22,9 +22,6 @@ BY_MAIL: Final = Q(envelope__has_key="via_mail")
 #: The bits of an id behind its milliseconds.
 _REST: Final = 80
 
-#: What of them is no chance: version and variant.
-_VERSION: Final = 7 << 76 | 2 << 62
-
 
 def had_at(correlation_id: UUID, received_at: datetime, *, via_mail: bool) -> datetime:
     """When the service had the alert of this id, UTC."""
@@ -32,8 +29,3 @@ def had_at(correlation_id: UUID, received_at: datetime, *, via_mail: bool) -> da
     if not via_mail or correlation_id.version != 7:
         return received_at
     return _EPOCH + (correlation_id.int >> _REST) * _MILLISECOND
-
-
-def first_id(moment: datetime) -> UUID:
-    """The id that no mail taken up from then on is before."""
-    return UUID(int=(moment - _EPOCH) // _MILLISECOND << _REST | _VERSION)

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import CharField, Count, Min
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Coalesce
 
 from wal import journal
 from wal.arrival import BY_MAIL, had_at
@@ -23,7 +23,7 @@ class Waiting:
 
     status: EntryStatus
     entries: int
-    #: UTC; when the service had the first of them, None where there are none.
+    #: UTC; when the service had the first of them, or parked it; None where there are none.
     oldest: datetime | None
 
     @property
@@ -83,6 +83,7 @@ def waiting() -> tuple[Waiting, ...]:
             first=Min("received_at", filter=~BY_MAIL),
             # As text, since PostgreSQL knows no least of ids.
             first_mail=Min(Cast("correlation_id", CharField()), filter=BY_MAIL),
+            parked=Min(Coalesce("settled_at", "received_at")),
         )
     }
     return tuple(
@@ -96,6 +97,9 @@ def waiting() -> tuple[Waiting, ...]:
 
 
 def _oldest(row: Mapping[str, Any]) -> datetime:
+    if row["status"] == EntryStatus.PARKED:
+        parked: datetime = row["parked"]
+        return parked
     came: list[datetime] = [row["first"]] if row["first"] else []
     if row["first_mail"]:
         came.append(had_at(UUID(row["first_mail"]), row["received"], via_mail=True))

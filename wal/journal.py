@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as WriteTimeout
 from contextlib import suppress
@@ -26,7 +26,6 @@ from django.utils import timezone
 import deadline
 from faults import LogUnavailable
 from wal import statements
-from wal.arrival import BY_MAIL, first_id
 from wal.models import UNSETTLED, Entry, EntryStatus
 from wal.statements import Mark
 from wal.writer import ALIAS, writer
@@ -39,6 +38,9 @@ PATIENCE = 2.0
 #: Seconds for which entries and marks wait to be committed by whoever settles entries. That
 #: is less than it takes to be answered, and more than it does to settle some.
 SOON = 0.01
+
+#: Entries that one statement sets back.
+_SET_BACK_TOGETHER = 5000
 
 #: As the index of unsettled entries is written: by parameters SQLite does not see that a
 #: query is about its rows, and reads the whole log.
@@ -156,6 +158,26 @@ def release(entry_id: int, *, book: str, error: str) -> None:
     )
 
 
+def set_back(entry_ids: Sequence[int], envelopes: Mapping[int, dict[str, Any]]) -> None:
+    """Let settled entries want their effect once more: all of these, durably, or none.
+
+    `envelopes` are new ones for some of them, by id. Waits for the writer as long as it takes.
+    Raises what the database raises.
+    """
+    writer().submit(partial(_set_back, entry_ids, envelopes), durable=True).result()
+
+
+def _set_back(entry_ids: Sequence[int], envelopes: Mapping[int, dict[str, Any]]) -> None:
+    entries = Entry.objects.using(ALIAS)
+    for first in range(0, len(entry_ids), _SET_BACK_TOGETHER):
+        # They keep their book: unread ones would all be read by whatever comes next.
+        entries.filter(pk__in=entry_ids[first : first + _SET_BACK_TOGETHER]).exclude(
+            status__in=UNSETTLED
+        ).update(status=EntryStatus.PENDING, attempts=0, settled_at=None, webhook_log_id=None)
+    for entry_id, envelope in envelopes.items():
+        entries.filter(pk=entry_id).update(envelope=envelope)
+
+
 def release_own() -> None:
     """Give back whatever this process still holds; it is about to end."""
     _write(
@@ -208,10 +230,11 @@ def unsettled(book: str | None = None, *, up_to: int | None = None) -> QuerySet[
     return entries
 
 
-def parked(*, had_before: datetime) -> QuerySet[Entry]:
-    """Exits that have waited for their entry since before that time, in no order."""
-    as_long = ~BY_MAIL | Q(correlation_id__lt=first_id(had_before))
-    return having(EntryStatus.PARKED).filter(as_long, received_at__lt=had_before)
+def parked(*, before: datetime) -> QuerySet[Entry]:
+    """Exits that wait for their entry, received and parked before that time, in no order."""
+    # Those from before that was noted may be told too soon; their alerts tell it as well.
+    its_time = Q(settled_at__isnull=True) | Q(settled_at__lt=before)
+    return having(EntryStatus.PARKED).filter(its_time, received_at__lt=before)
 
 
 def walk(entries: QuerySet[Entry], *, step: int = 100) -> Iterator[Entry]:

@@ -51,6 +51,7 @@ class Entry(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     last_error = models.TextField(default="", blank=True)
     received_at = models.DateTimeField()
+    #: When it was marked with what became of it; an exit that is parked waits from then on.
     settled_at = models.DateTimeField(null=True, blank=True)
     #: The row in the main database; no foreign key reaches across databases.
     webhook_log_id = models.BigIntegerField(null=True, blank=True)
@@ -102,7 +103,7 @@ class Entry(models.Model):
 
     @property
     def had_at(self) -> datetime:
-        """UTC; when the service had it, from which its time to wait counts."""
+        """UTC; when the service had it, which tells what other alerts it may belong to."""
         return had_at(self.correlation_id, self.received_at, via_mail=self.via_mail)
 
 

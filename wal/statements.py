@@ -120,7 +120,7 @@ def settle(several: list[list[Mark]]) -> list[None]:
             "log": mark.webhook_log_id,
             "book": mark.book,
             "error": mark.error,
-            "settled": None if mark.status == EntryStatus.PARKED else now,
+            "settled": now,
         }
         for marks in several
         for mark in marks

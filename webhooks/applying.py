@@ -182,7 +182,7 @@ def _effect(
             raise refusal
         assert each.signal is not None
         strategy = strategies[each.signal.strategy]
-        if not strategy.enabled:
+        if not strategy.enabled or each.was_disabled:
             raise StrategyDisabled
         lots = standing.lots.get(each.reading.book, OpenLots())
         if each.signal.is_test:

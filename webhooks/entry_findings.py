@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from positions.findings import Finding, FindingKind
 from wal import journal
-from wal.arrival import had_at
 from wal.models import UNSETTLED, Entry, EntryStatus
 from webhooks.models import LogStatus, WebhookLog
 from webhooks.outcome import settled_as
@@ -45,13 +44,14 @@ def _stuck(strategy: str | None) -> Iterator[Finding]:
     now = timezone.now()
     free = Q(status=EntryStatus.PENDING) | Q(claimed_until__lt=now)
     late = journal.unsettled().filter(free, received_at__lt=now - GRACE)
-    parked = journal.parked(had_before=now - GRACE - parking_time())
+    parked = journal.parked(before=now - GRACE - parking_time())
     for entry in chain(journal.walk(late), journal.walk(parked)):
         named, symbol = _book_of(entry)
         if strategy not in (None, named):
             continue
-        age = f"since {entry.had_at:%Y-%m-%d %H:%M:%S} UTC"
         is_parked = entry.status == EntryStatus.PARKED
+        since = (is_parked and entry.settled_at) or entry.had_at
+        age = f"since {since:%Y-%m-%d %H:%M:%S} UTC"
         yield Finding(
             FindingKind.ENTRY_STUCK,
             named,
@@ -84,7 +84,7 @@ def _lost(strategy: str | None, advance: Callable[[int], object]) -> Iterator[Fi
 
 
 #: How an entry is marked whose alert has this status.
-_MARKS: Final = {status: settled_as(WebhookLog(status=status)).value for status in LogStatus}
+MARKS: Final = {status: settled_as(WebhookLog(status=status)).value for status in LogStatus}
 
 
 #: What `compared` wants of an entry.
@@ -96,9 +96,9 @@ def compared(
 ) -> Iterator[Finding]:
     """What does not hold between settled entries and `rows`, among which theirs should be."""
     known = {
-        name: (status, processed_at, had_at(name, received_at, via_mail=via_mail))
-        for name, status, processed_at, received_at, via_mail in rows.values_list(
-            "correlation_id", "status", "processed_at", "received_at", "via_mail"
+        name: (status, processed_at)
+        for name, status, processed_at in rows.values_list(
+            "correlation_id", "status", "processed_at"
         )
     }
     unknown, otherwise = {}, []
@@ -106,12 +106,7 @@ def compared(
         row = known.get(correlation_id)
         if row is None:
             unknown[entry_id] = (mark, row_id)
-        elif _MARKS[LogStatus(row[0])] != mark and not (
-            _is_recent(row[1])
-            # Its entry came to another host, and let it through: this one's log learns of it
-            # when its time to wait is over.
-            or (mark == EntryStatus.PARKED and _is_recent(row[2] + parking_time()))
-        ):
+        elif MARKS[LogStatus(row[0])] != mark and not _is_recent(row[1], mark):
             otherwise.append(entry_id)
     if otherwise:
         yield from _marked_otherwise(otherwise)
@@ -145,9 +140,12 @@ def _marked_otherwise(entry_ids: list[int]) -> Iterator[Finding]:
         )
 
 
-def _is_recent(moment: datetime | None) -> bool:
-    # Between the commit and the mark, a live server's two tables differ.
-    return moment is not None and moment > timezone.now() - GRACE
+def _is_recent(processed_at: datetime | None, mark: str) -> bool:
+    # Between the commit and the mark, a live server's two tables differ. And where an exit's
+    # entry came to another host, which let it through, its own log learns of it when its time
+    # to wait is over.
+    known = GRACE + (parking_time() if mark == EntryStatus.PARKED else timedelta(0))
+    return processed_at is not None and processed_at > timezone.now() - known
 
 
 def _without_row(entry_ids: list[int]) -> Iterator[Finding]:
@@ -187,13 +185,13 @@ def _without_row(entry_ids: list[int]) -> Iterator[Finding]:
 
 
 def _waiting_in_vain(strategy: str | None) -> Iterator[Finding]:
-    had_before = timezone.now() - GRACE - parking_time()
-    parked = WebhookLog.objects.filter(
-        status=LogStatus.PARKED, received_at__lt=had_before
-    ).order_by("id")
+    before = timezone.now() - GRACE - parking_time()
+    parked = WebhookLog.objects.filter(status=LogStatus.PARKED, processed_at__lt=before).order_by(
+        "id"
+    )
     if strategy is not None:
         parked = parked.filter(strategy=strategy)
-    alerts = parked.only("correlation_id", "strategy", "symbol", "received_at", "via_mail")
+    alerts = parked.only("correlation_id", "strategy", "symbol", "processed_at")
     waiting = alerts.iterator(chunk_size=_TOGETHER)
     while batch := list(islice(waiting, _TOGETHER)):
         in_log = set(
@@ -202,13 +200,13 @@ def _waiting_in_vain(strategy: str | None) -> Iterator[Finding]:
             ).values_list("correlation_id", flat=True)
         )
         for alert in batch:
-            if alert.had_at < had_before and alert.correlation_id not in in_log:
+            if alert.correlation_id not in in_log:
                 yield Finding(
                     FindingKind.PARKED_WITHOUT_ENTRY,
                     alert.strategy,
                     alert.symbol,
                     f"Alert {alert.pk} has waited for its entry alert since "
-                    f"{alert.had_at:%Y-%m-%d %H:%M:%S} UTC, and the log has lost it.",
+                    f"{alert.processed_at:%Y-%m-%d %H:%M:%S} UTC, and the log has lost it.",
                     alerts=(alert.pk,),
                     mendable=True,
                 )

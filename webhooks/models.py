@@ -121,7 +121,7 @@ class WebhookLog(models.Model):
 
     @property
     def had_at(self) -> datetime:
-        """UTC; when the service had it, from which its time to wait counts."""
+        """UTC; when the service had it, which tells what other alerts it may belong to."""
         return had_at(self.correlation_id, self.received_at, via_mail=self.via_mail)
 
 

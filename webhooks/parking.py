@@ -19,15 +19,19 @@ def parking_time() -> timedelta:
 
 
 def has_expired(log: WebhookLog) -> bool:
-    """Whether a parked exit has waited long enough."""
-    return timezone.now() - log.had_at >= parking_time()
+    """Whether a parked exit has waited long enough.
+
+    That counts from when it was parked: its entry may lie in another host's log, which is
+    drained no sooner than the one it came from.
+    """
+    return timezone.now() - (log.processed_at or log.had_at) >= parking_time()
 
 
 def parked_for(
     entry: WebhookLog, signal: Signal, waiting: Iterable[WebhookLog]
 ) -> Iterator[tuple[WebhookLog, Signal]]:
     """Those of a book's parked exits that may belong to this entry, in the order they came."""
-    # When they came, not the clock: a replay decides as the live path did.
+    # When they came, not when they were parked: a replay decides as the live path did.
     earliest = entry.had_at - parking_time()
     for log in waiting:
         if log.had_at >= earliest:

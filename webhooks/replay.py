@@ -131,7 +131,7 @@ def _queries(choice: Choice) -> list[QuerySet[Entry]]:
         ]
     if choice.failed:
         entries.append(journal.having(EntryStatus.FAILED))
-    entries.append(journal.parked(had_before=timezone.now() - parking_time()))
+    entries.append(journal.parked(before=timezone.now() - parking_time()))
     if choice.since is not None:
         entries = [query.filter(received_at__gte=choice.since) for query in entries]
     return entries

@@ -5,12 +5,17 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from faults import Fault, InvalidJSON, InvalidPayload, StrategyNotAllowed
 from wal.models import Entry
 from webhooks.identity import identity, identity_is_lasting, identity_of_entry
 from webhooks.reading import Reading
 from webhooks.signal import Signal
+
+#: Noted in the envelope of an entry that was refused because its strategy was disabled, and is
+#: applied once more.
+WAS_DISABLED: Final = "was_disabled"
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,11 @@ class Wanted:
         # What the token was bound to when it came in, so that a replay decides alike.
         bound_to = self.entry.envelope.get("strategies")
         return self.signal is None or not bound_to or self.signal.strategy in bound_to
+
+    @property
+    def was_disabled(self) -> bool:
+        """Whether it was refused for its strategy's sake before a backup was put back."""
+        return WAS_DISABLED in self.entry.envelope and not self.retry_failed
 
     @property
     def refusal(self) -> Fault | None:

@@ -13,9 +13,10 @@ from positions.models import Lot
 from tests.alerts import Poster, alert
 from tests.mail.imap import MailServer
 from tests.mail.mails import mail
+from tests.wal.test_arrival import named_at
+from tests.webhooks.test_parking import waited
 from tests.webhooks.test_reconcile import log
 from trades.models import Trade
-from wal.arrival import first_id
 from wal.backlog import backlog
 from wal.models import Entry
 from webhooks import trail
@@ -57,9 +58,10 @@ def parked(mails: MailServer, ingest: Ingest) -> None:
 
 def taken_up(seconds_ago: float) -> None:
     """Have the exit be with the service for so long."""
-    name = first_id(ago(seconds_ago))
+    name = named_at(ago(seconds_ago))
     Entry.objects.update(correlation_id=name)
     WebhookLog.objects.update(correlation_id=name)
+    waited(seconds_ago)
 
 
 def test_its_way_and_its_grace_take_nothing_of_its_time(parked: None, post: Poster) -> None:
@@ -100,7 +102,7 @@ def test_past_its_time_it_is_found(parked: None, is_in_log: bool) -> None:
         Entry.objects.all().delete()
     (finding,) = find()
     assert finding.kind == ("entry_stuck" if is_in_log else "parked_without_entry")
-    since = WebhookLog.objects.get().had_at
+    since = WebhookLog.objects.get().processed_at
     assert f"since {since:%Y-%m-%d %H:%M:%S} UTC" in finding.sentence
     _, left = mend()
     assert left == []

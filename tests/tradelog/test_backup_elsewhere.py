@@ -107,16 +107,24 @@ def test_a_log_that_survived_tells_what_came_after_the_backup(post: Poster, tmp_
     file = tmp_path / "backup.zip"
     back_up(file)
     post(action="sell", price="110", time="2026-01-05T15:00:00Z")
+    # One that failed leaves no gap behind.
+    post(action="nonsense")
     entries = Entry.objects.count()
     before = tables()
     with Elsewhere("restored") as main:
         there = {**here, "DATABASE_URL": main.url, "TRADELOG_DATA": str(tmp_path)}
         told = done(manage("restore", "--keep-log", str(file), **there))
-        assert "reconcile_positions --fix" in told
-        assert Entry.objects.count() == entries
+        assert "to be applied again: 2." in told
+        assert "replay_wal --restored" in told
+        assert Entry.objects.filter(status="pending").count() == entries - 1
         assert len(of_postgresql(main.url)["trades"]) == 0
-        done(manage("reconcile_positions", "--fix", **there))
+        # Had it died before it looked at the log, it would be done again.
+        told = done(manage("restore", "--keep-log", "--yes", str(file), **there))
+        assert "to be applied again: 0." in told
+        ended = manage("replay_wal", **there)
+        assert ended.stdout.endswith("2 entries replayed, 1 need attention.\n")
         assert len(of_postgresql(main.url)["trades"]) == 1
+        done(manage("reconcile_positions", **there))
     assert tables() == before
     assert Lot.objects.get().status == "closed"
 

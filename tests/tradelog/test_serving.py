@@ -22,11 +22,12 @@ import psutil
 import pytest
 
 from benchmarks.ports import free_port
+from data_folder import InUse, sole_server
 from tests.environment import TOKEN
 from tests.processes import eventually, kill_all, suspend
 from tests.server import ROOT
 from tradelog.embedded import Cluster
-from tradelog.serving import CannotServe, listen, sole_server
+from tradelog.serving import CannotServe, listen
 
 
 class Service:
@@ -283,7 +284,7 @@ def test_a_host_that_is_not_here(host: str) -> None:
 def test_a_killed_server_is_remembered_and_a_stopped_one_is_not(tmp_path: Path) -> None:
     claim = (
         "import os, sys; from pathlib import Path; import django; django.setup()\n"
-        "from tradelog.serving import sole_server\n"
+        "from data_folder import sole_server\n"
         "with sole_server(Path(sys.argv[1]), 'http://first') as killed: os.kill(os.getpid(), 9)\n"
     )
     done = subprocess.run([sys.executable, "-c", claim, str(tmp_path)], cwd=ROOT)
@@ -291,7 +292,7 @@ def test_a_killed_server_is_remembered_and_a_stopped_one_is_not(tmp_path: Path) 
 
     with sole_server(tmp_path, "http://second") as before_was_killed:
         assert before_was_killed
-        with pytest.raises(CannotServe, match="http://second"), sole_server(tmp_path, "third"):
+        with pytest.raises(InUse, match="http://second"), sole_server(tmp_path, "third"):
             pass
     with sole_server(tmp_path, "http://fourth") as before_was_killed:
         assert not before_was_killed

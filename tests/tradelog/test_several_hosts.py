@@ -18,6 +18,7 @@ from positions.models import Lot
 from tests.commands import in_process
 from tests.installation import Elsewhere, done
 from tests.server import NOWHERE, Server
+from tests.webhooks.test_laws import empty_tables
 from trades.models import Trade
 from webhooks.models import WebhookLog
 
@@ -91,6 +92,21 @@ def test_an_exit_and_its_entry_find_each_other_across_hosts(
         done(in_process("reconcile_positions", **_own(tmp_path / name)))
 
 
+def test_after_an_outage_an_exit_waits_for_what_the_other_host_has_to_drain(
+    databases: None, tmp_path: Path
+) -> None:
+    """PostgreSQL was away for longer than PARK_SECONDS; the exit's host is back at it first."""
+    for name, fields in {"one": {}, "two": CLOSING}.items():
+        with Server(**_own(tmp_path / name), DATABASE_URL=NOWHERE) as server:
+            assert server.post(**fields).http == 202
+            server.kill()
+        with closing(sqlite3.connect(tmp_path / name / "wal.sqlite3")) as log, log:
+            log.execute("UPDATE webhook_wal SET received_at = datetime('now', '-5 minutes')")
+    for name in ("two", "one"):
+        done(in_process("replay_wal", **_own(tmp_path / name)))
+    assert Lot.objects.get().status == "closed"
+
+
 @pytest.mark.parametrize("setting", ["TRADELOG_DATA", "WAL_DATABASE_URL"])
 def test_the_log_of_a_lost_host_is_replayed_by_another_one(
     databases: None, tmp_path: Path, setting: str
@@ -124,6 +140,29 @@ def test_a_replay_tells_of_exits_that_still_wait(databases: None, tmp_path: Path
     ended = in_process("replay_wal", **_own(lost), PARK_SECONDS="0")
     assert (ended.returncode, "NO_OPEN_POSITION" in ended.stdout) == (1, True)
     assert "waits" not in ended.stdout
+
+
+def test_what_came_to_each_host_after_the_backup_is_applied_again(
+    databases: None, tmp_path: Path
+) -> None:
+    """One host has put the main database back; the others know what its backup has not."""
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder, symbol in zip(folders, ("BTC", "ETH"), strict=True):
+        with Server(**_own(folder)) as server:
+            server.post(symbol=symbol)
+            server.post(symbol=symbol, **CLOSING)
+            refused = in_process("replay_wal", "--restored", **_own(folder))
+            assert (refused.returncode, "Stop it first" in refused.stderr) == (1, True)
+    empty_tables()
+    told = done(in_process("replay_wal", "--restored", "--dry-run", **_own(folders[0])))
+    assert told == "2 entries would be set back.\n0 entries would be replayed.\n"
+    for folder in folders:
+        told = done(in_process("replay_wal", "--restored", **_own(folder)))
+        assert told == "2 entries were set back.\n2 entries replayed, 0 need attention.\n"
+    assert sorted(Trade.objects.values_list("symbol", flat=True)) == ["BTC", "ETH"]
+    for folder in folders:
+        done(in_process("reconcile_positions", **_own(folder)))
+        done(in_process("audit_trades", "--verify-chain", **_own(folder)))
 
 
 def test_each_host_prunes_its_log_before_one_prunes_the_alerts(

@@ -34,6 +34,16 @@ def test_everything_that_waits_is_counted_with_its_oldest() -> None:
     assert found.oldest == NOW - 900 * HOUR
 
 
+def test_an_exit_waits_since_it_was_parked() -> None:
+    """After an outage its own entry may have to be drained from another host's log."""
+    EntryFactory(status="parked", received_at=NOW - 5 * HOUR, settled_at=NOW - HOUR)
+    EntryFactory(status="parked", received_at=NOW - HOUR, settled_at=NOW)
+    found = backlog(since=NOW - HOUR, until=NOW)
+    assert found.oldest == NOW - HOUR
+    assert found.overdue(NOW, soon=HOUR / 2, parking=HOUR) == ()
+    assert [each.entries for each in found.overdue(NOW, soon=HOUR / 2, parking=HOUR / 3)] == [2]
+
+
 def test_what_is_over_is_counted_from_its_time_on() -> None:
     for hours in (0.5, 2):
         EntryFactory(status="failed", received_at=NOW - hours * HOUR)

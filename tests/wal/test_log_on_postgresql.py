@@ -15,7 +15,9 @@ from django.db import connections
 
 from positions.models import Lot
 from tests.commands import in_process
+from tests.factories import StrategyFactory
 from tests.server import NOWHERE, ROOT, Server, databases_of_this_run
+from tests.webhooks.test_laws import empty_tables
 from trades.models import Trade
 
 
@@ -91,6 +93,18 @@ def test_what_waits_in_it_is_replayed(log: Log) -> None:
 
     assert replay(log).returncode == 0
     assert log.statuses() == ["completed", "completed"]
+    assert Lot.objects.get().status == "closed"
+
+
+def test_what_it_has_settled_since_a_backup_is_applied_again(log: Log) -> None:
+    StrategyFactory(name="Off", enabled=False)
+    with Server(WAL_DATABASE_URL=log.url) as server:
+        server.post()
+        server.post(strategy="Off")
+        server.post(action="exit", price="110", time="2026-01-05T16:00:00Z")
+    empty_tables()
+    assert "3 entries were set back." in replay(log, "--restored").stdout
+    assert log.statuses() == ["completed", "failed", "completed"]
     assert Lot.objects.get().status == "closed"
 
 

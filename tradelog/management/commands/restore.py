@@ -34,7 +34,7 @@ class Command(BaseCommand):
             "--keep-log",
             action="store_true",
             help="only the main database, where the write-ahead log has survived it: the log "
-            "knows the alerts that came after the backup",
+            "knows the alerts that came after the backup, and they wait in it again",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -66,8 +66,9 @@ class Command(BaseCommand):
                 "token, so that TradingView's alerts are refused, and another key for the trail."
             )
         self.stdout.write(
-            "Next: `manage.py reconcile_positions --fix`, which applies what the log knows and "
-            "the backup does not; then `make serve`."
+            "Next: on each host with a log of its own `manage.py replay_wal --restored`, before "
+            "any server starts; then `make serve`, which applies by itself what the log knows "
+            "and the backup does not."
             if keep_log
             else "Next: `make serve`, which applies by itself what still waits in the log; then "
             "`manage.py reconcile_positions` tells whether everything adds up."

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from data_folder import InUse
 from tradelog.serving import CannotServe, serve
 
 
@@ -64,7 +65,7 @@ class Command(BaseCommand):
                 say=self._say,
                 quiet=quiet,
             )
-        except CannotServe as error:
+        except (CannotServe, InUse) as error:
             raise CommandError(str(error)) from error
 
     def _say(self, text: str) -> None:

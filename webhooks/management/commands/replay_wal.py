@@ -16,6 +16,7 @@ from django.utils.dateparse import parse_datetime
 from tqdm import tqdm
 
 import garbage
+from data_folder import InUse, sole_server
 from faults import DatabaseUnavailable
 from stopping import told_to_stop
 from wal import journal
@@ -23,6 +24,7 @@ from wal.models import Entry, EntryStatus
 from webhooks.replay import Choice, check_tables, chosen, how_many, line_about, replay
 from webhooks.settler import stop_settling
 from webhooks.side_by_side import MOST, WORTH_IT, Progress, processes_for, settle_side_by_side
+from webhooks.since_backup import set_back, settled_since_backup
 
 
 class Command(BaseCommand):
@@ -39,6 +41,13 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--failed", action="store_true", help="also try once more what failed before"
+        )
+        parser.add_argument(
+            "--restored",
+            action="store_true",
+            help="first set back what this log has settled since the backup that another host "
+            "has restored the main database from (`restore --keep-log`); before this host's "
+            "server starts, which must not run",
         )
         parser.add_argument(
             "--id",
@@ -91,6 +100,8 @@ class Command(BaseCommand):
         if unknown := sorted(choice.entry_ids.difference(held)):
             listed = ", ".join(map(str, unknown))
             raise CommandError(f"The log holds no entry {listed}.", returncode=2)
+        if options["restored"]:
+            self._set_back(dry_run=options["dry_run"])
         if options["dry_run"]:
             self._show(choice)
             return self._tell_of_parked()
@@ -113,6 +124,20 @@ class Command(BaseCommand):
             stop_settling()
             # As a server's worker does: nothing stays claimed until a lease ends.
             journal.release_own()
+
+    def _set_back(self, *, dry_run: bool) -> None:
+        check_tables()
+        try:
+            with (
+                sole_server(settings.TRADELOG_DATA, "its log being compared"),
+                tqdm(unit=" entries", leave=False, disable=not sys.stderr.isatty()) as bar,
+            ):
+                entry_ids = settled_since_backup(bar.update)
+                if not dry_run:
+                    set_back(entry_ids)
+        except InUse as error:
+            raise CommandError(f"{error} Stop it first; nothing was changed.") from error
+        self.stdout.write(f"{len(entry_ids)} entries {'would be' if dry_run else 'were'} set back.")
 
     def _tell_of_parked(self) -> None:
         if waiting := journal.having(EntryStatus.PARKED).count():

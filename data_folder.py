@@ -1,0 +1,46 @@
+"""A data folder, which one server at a time has."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
+from pathlib import Path
+
+
+class InUse(Exception):
+    """Another server has the folder, or its claim belongs to somebody else; the message says so."""
+
+
+@contextmanager
+def sole_server(data: Path, url: str) -> Iterator[bool]:
+    """Be the one server of a data folder; yields whether the one before was killed.
+
+    Raises InUse if another one runs. Its process ends the claim, however it ends.
+    """
+    try:
+        claim = open_private(data / "serve.lock")
+    except PermissionError as error:
+        raise InUse(f"{error.filename} belongs to another user") from error
+    with claim:
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InUse(
+                f"tradelog is already being served from this folder ({claim.read().decode()})."
+            ) from None
+        before_was_killed = bool(claim.read())
+        claim.seek(0)
+        claim.truncate()
+        claim.write(f"{url}, process {os.getpid()}".encode())
+        try:
+            yield before_was_killed
+        finally:
+            claim.truncate(0)
+
+
+def open_private(path: Path) -> FileIO:
+    """Open a file for reading and writing, made with mode 600 if there is none."""
+    return FileIO(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")
