@@ -178,15 +178,15 @@ def check_rates(
 def check_alerts_are_let_in(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    # All strangers may be meant to be refused; alerts never are.
+    # No error: who wants no alert for a while may say it so.
     if not _NONE.fullmatch(settings.WEBHOOK_TOKEN_RATE):
         return []
     return [
-        Error(
-            f"WEBHOOK_TOKEN_RATE is {settings.WEBHOOK_TOKEN_RATE!r}: every alert would be refused.",
+        Warning(
+            f"WEBHOOK_TOKEN_RATE is {settings.WEBHOOK_TOKEN_RATE!r}: every alert is refused.",
             hint="Not set, it is WEBHOOK_RATE. To let in nothing but alerts, set WEBHOOK_RATE to "
             "0/m, and WEBHOOK_TOKEN_RATE to what your alerts need.",
-            id="tradelog.E007",
+            id="tradelog.W009",
         )
     ]
 

@@ -122,7 +122,7 @@ def test_a_log_that_survived_tells_what_came_after_the_backup(post: Poster, tmp_
         told = done(manage("restore", "--keep-log", "--yes", str(file), **there))
         assert "to be applied again: 0." in told
         ended = manage("replay_wal", **there)
-        assert ended.stdout.endswith("2 entries replayed, 1 need attention.\n")
+        assert ended.stdout.endswith("2 alerts settled, 1 of them failed.\n")
         assert len(of_postgresql(main.url)["trades"]) == 1
         done(manage("reconcile_positions", **there))
     assert tables() == before

@@ -233,7 +233,7 @@ def test_an_error_of_ours_is_told_with_its_code(
     def fail(*args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("on purpose")
 
-    monkeypatch.setattr("webhooks.applying.net", fail)
+    monkeypatch.setattr("positions.open_lots.net", fail)
     assert post().code == "PROCESSING_ERROR"
     (record,) = (line for line in caplog.records if line.exc_info)
     assert record.__dict__["error_code"] == "PROCESSING_ERROR"

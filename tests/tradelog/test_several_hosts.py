@@ -158,7 +158,7 @@ def test_what_came_to_each_host_after_the_backup_is_applied_again(
     assert told == "2 entries would be set back.\n0 entries would be replayed.\n"
     for folder in folders:
         told = done(in_process("replay_wal", "--restored", **_own(folder)))
-        assert told == "2 entries were set back.\n2 entries replayed, 0 need attention.\n"
+        assert told == "2 entries were set back.\n2 alerts settled.\n"
     assert sorted(Trade.objects.values_list("symbol", flat=True)) == ["BTC", "ETH"]
     for folder in folders:
         done(in_process("reconcile_positions", **_own(folder)))

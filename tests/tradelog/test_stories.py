@@ -257,8 +257,9 @@ def test_an_alert_is_replayed_from_its_page(staff: Client, post: Poster) -> None
     post(action="exit", quantity=None)
     alert, entry = WebhookLog.objects.get(), Entry.objects.get()
     assert reverse("admin:wal_entry_replay", args=[entry.pk]) in markup(staff, alert)
-    WebhookLog.objects.update(received_at="2026-01-01T00:00:00Z")
-    Entry.objects.update(received_at="2026-01-01T00:00:00Z")
+    then = "2026-01-01T00:00:00Z"
+    WebhookLog.objects.update(received_at=then, processed_at=then)
+    Entry.objects.update(received_at=then, settled_at=then)
     answer = replay(staff, entry)
     assert answer.redirect_chain == [(path_of(alert), 302)]
     assert f"Entry {entry.pk}: " in answer.content.decode()
