@@ -24,7 +24,7 @@ from tests.chaos.logs import unsettled
 from tests.chaos.plan import alerts
 from tests.chaos.result import Injected, Result, by_fault, summary, tidy
 from tests.chaos.system import TOKEN, System
-from tests.chaos.tables import read_tables
+from tests.chaos.tables import Tables, read_tables
 
 #: Seconds within which an alert must be processed again after a fault, and a backlog drained.
 RECOVERY_SECONDS = 60.0
@@ -162,9 +162,27 @@ def _one_host_a_log(system: System) -> list[Host]:
     return list({host.log: host for host in reversed(system.hosts)}.values())
 
 
+def _tables(system: System) -> Tables:
+    """The databases at one moment, at which nothing waits.
+
+    What a client had asked for before it went may have stood in the queue of a host that was
+    just starting, and be applied now; so they are read until they say the same twice.
+    """
+    begun, before = time.monotonic(), None
+    while True:
+        _drain(system)
+        with psycopg.connect(system.database) as main, ExitStack() as logs:
+            tables = read_tables(main, [logs.enter_context(log.connect()) for log in system.logs])
+        if tables == before:
+            return tables
+        if time.monotonic() > begun + DRAIN_SECONDS:
+            raise Broken("the tables go on changing, though nobody sends anything")
+        before = tables
+        time.sleep(0.5)
+
+
 def _check(system: System, result: Result) -> None:
-    with psycopg.connect(system.database) as main, ExitStack() as logs:
-        tables = read_tables(main, [logs.enter_context(log.connect()) for log in system.logs])
+    tables = _tables(system)
     result.findings = check(result.deliveries, tables, park_seconds=system.park_seconds)
     result.refused_yet_taken = refused_yet_taken(result.deliveries, tables)
 
