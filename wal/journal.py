@@ -249,6 +249,20 @@ def walk(entries: QuerySet[Entry], *, step: int = 100) -> Iterator[Entry]:
         yield from entries.filter(pk__in=ids[first : first + step]).order_by("id")
 
 
+def told_in_steps(
+    entries: QuerySet[Entry], *columns: str, step: int
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Columns of entries in the order of their ids, so many entries at a time.
+
+    The first column is the id. As with `walk`, nothing stays open between steps.
+    """
+    told = entries.order_by("id").values_list(*columns)
+    last = 0
+    while rows := list(told.filter(pk__gt=last)[:step]):
+        yield rows
+        last = rows[-1][0]
+
+
 def _found_by(condition: str) -> QuerySet[Entry]:
     return Entry.objects.using(ALIAS).filter(RawSQL(condition, (), output_field=BooleanField()))
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import chain, islice
-from typing import Final
-from uuid import UUID
+from typing import Any, Final
 
 from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
@@ -25,7 +24,7 @@ from webhooks.signal import book_name, book_parts
 GRACE: Final = timedelta(seconds=2)
 
 #: Entries that are compared with webhook_logs at once.
-_TOGETHER: Final = 5000
+TOGETHER: Final = 5000
 
 
 def entry_findings(
@@ -68,19 +67,15 @@ def _stuck(strategy: str | None) -> Iterator[Finding]:
 
 def _lost(strategy: str | None, advance: Callable[[int], object]) -> Iterator[Finding]:
     """Settled entries that webhook_logs does not know, or knows otherwise."""
-    entries = Entry.objects.exclude(status__in=UNSETTLED).order_by("id")
+    entries = Entry.objects.exclude(status__in=UNSETTLED)
     rows = WebhookLog.objects.order_by()
     if strategy is not None:
         # An entry has its book's label once it is settled.
         entries = entries.filter(book__startswith=book_name(strategy, ""))
         rows = rows.filter(strategy=strategy)
-    settled = entries.values_list(*COMPARED_COLUMNS)
-    last = 0
-    # No cursor is held over the log: it would show the entries as they were when it began.
-    while batch := list(settled.filter(pk__gt=last)[:_TOGETHER]):
+    for batch in journal.told_in_steps(entries, *COMPARED_COLUMNS, step=TOGETHER):
         yield from compared(batch, rows.filter(wal_id__range=(batch[0][0], batch[-1][0])))
         advance(len(batch))
-        last = batch[-1][0]
 
 
 #: How an entry is marked whose alert has this status.
@@ -91,9 +86,7 @@ MARKS: Final = {status: settled_as(WebhookLog(status=status)).value for status i
 COMPARED_COLUMNS: Final = ("id", "correlation_id", "status", "webhook_log_id")
 
 
-def compared(
-    batch: list[tuple[int, UUID, str, int | None]], rows: QuerySet[WebhookLog]
-) -> Iterator[Finding]:
+def compared(batch: Iterable[tuple[Any, ...]], rows: QuerySet[WebhookLog]) -> Iterator[Finding]:
     """What does not hold between settled entries and `rows`, among which theirs should be."""
     known = {
         name: (status, processed_at)
@@ -192,8 +185,8 @@ def _waiting_in_vain(strategy: str | None) -> Iterator[Finding]:
     if strategy is not None:
         parked = parked.filter(strategy=strategy)
     alerts = parked.only("correlation_id", "strategy", "symbol", "processed_at")
-    waiting = alerts.iterator(chunk_size=_TOGETHER)
-    while batch := list(islice(waiting, _TOGETHER)):
+    waiting = alerts.iterator(chunk_size=TOGETHER)
+    while batch := list(islice(waiting, TOGETHER)):
         in_log = set(
             Entry.objects.filter(
                 correlation_id__in=[alert.correlation_id for alert in batch]

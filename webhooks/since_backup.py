@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from faults import StrategyDisabled
 from wal import journal
 from wal.models import UNSETTLED, Entry, EntryStatus
-from webhooks.entry_findings import MARKS
+from webhooks.entry_findings import MARKS, TOGETHER
 from webhooks.models import LogStatus, WebhookLog
 from webhooks.wanted import WAS_DISABLED
-
-#: Entries that are compared with webhook_logs at once.
-_TOGETHER: Final = 5000
 
 
 def settled_since_backup(advance: Callable[[int], object] = lambda number: None) -> list[int]:
@@ -26,11 +22,9 @@ def settled_since_backup(advance: Callable[[int], object] = lambda number: None)
     """
     otherwise: list[int] = []
     unknown: dict[str, list[int]] = {}
+    settled = Entry.objects.exclude(status__in=UNSETTLED)
     columns = ("id", "correlation_id", "status", "webhook_log_id", "book")
-    settled = Entry.objects.exclude(status__in=UNSETTLED).order_by("id").values_list(*columns)
-    last = 0
-    while batch := list(settled.filter(pk__gt=last)[:_TOGETHER]):
-        last = batch[-1][0]
+    for batch in journal.told_in_steps(settled, *columns, step=TOGETHER):
         alerts = WebhookLog.objects.order_by()
         names = [name for _, name, *_ in batch]
         known = dict(

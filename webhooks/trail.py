@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import transaction
 
 import rows
+from wal import journal
 from wal.models import Entry
 from webhooks import trail_hash
 from webhooks.models import LogStatus, TrailAnchor, WebhookLog
@@ -174,12 +175,9 @@ def _removed(advance: Callable[[int], object]) -> Iterator[Break]:
 
     What is pruned from the trail was pruned from the log before.
     """
-    settled = Entry.objects.filter(webhook_log_id__isnull=False).order_by("id")
-    entries = settled.values_list("id", "webhook_log_id")
-    last = 0
-    while batch := list(entries.filter(pk__gt=last)[:_TOGETHER]):
-        last = batch[-1][0]
-        named = {log_id for _, log_id in batch if log_id is not None}
+    settled = Entry.objects.filter(webhook_log_id__isnull=False)
+    for batch in journal.told_in_steps(settled, "id", "webhook_log_id", step=_TOGETHER):
+        named = {log_id for _, log_id in batch}
         there = set(WebhookLog.objects.filter(pk__in=named).values_list("pk", flat=True))
         for entry_id, log_id in batch:
             if log_id not in there:
