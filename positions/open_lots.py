@@ -22,7 +22,7 @@ READ_FIRST: Final = 8
 _SEVERAL: Final = 0
 
 _SUMMED_UP: Final = """
-SELECT its.strategy_id, its.symbol, rest.direction, rest.quantity
+SELECT its.last, rest.direction, rest.quantity
 FROM json_to_recordset(%s) AS its(strategy_id bigint, symbol varchar, last bigint)
 CROSS JOIN LATERAL (
     SELECT direction, sum(quantity) AS quantity FROM open_positions
@@ -88,21 +88,15 @@ def as_netted(lot: Lot) -> OpenLot:
 
 def with_rest(first: Mapping[str, list[Lot]]) -> dict[str, OpenLots]:
     """Open lots by book, of each the first READ_FIRST; those after them are summed up."""
-    more = {
-        (lots[-1].strategy_id, lots[-1].symbol): lots[-1].pk
+    asked = [
+        {"strategy_id": lots[-1].strategy_id, "symbol": lots[-1].symbol, "last": lots[-1].pk}
         for lots in first.values()
         if len(lots) >= READ_FIRST
-    }
-    rest: dict[tuple[int, str], list[OpenLot]] = {}
-    if more:
-        asked = [
-            {"strategy_id": strategy_id, "symbol": symbol, "last": last}
-            for (strategy_id, symbol), last in more.items()
-        ]
-        for strategy_id, symbol, direction, quantity in rows.ask(_SUMMED_UP, [json.dumps(asked)])():
+    ]
+    #: By the id of the last lot before them.
+    rest: dict[int, list[OpenLot]] = {}
+    if asked:
+        for last, direction, quantity in rows.ask(_SUMMED_UP, [json.dumps(asked)])():
             summed_up = OpenLot(_SEVERAL, Direction(direction), quantity)
-            rest.setdefault((strategy_id, symbol), []).append(summed_up)
-    return {
-        book: OpenLots(lots, tuple(rest.get((lots[-1].strategy_id, lots[-1].symbol), ())))
-        for book, lots in first.items()
-    }
+            rest.setdefault(last, []).append(summed_up)
+    return {book: OpenLots(lots, tuple(rest.get(lots[-1].pk, ()))) for book, lots in first.items()}

@@ -20,7 +20,7 @@ import rows
 from faults import Fault, NoOpenPosition, ProcessingError, StrategyDisabled
 from positions.booking import Booking, booking_of, write_lots, write_trades
 from positions.netting import net
-from positions.open_lots import OpenLots, all_open_lots, net_open
+from positions.open_lots import OpenLots, net_open
 from trades.models import Strategy
 from webhooks import trail
 from webhooks.alert_row import row_of
@@ -53,7 +53,8 @@ class _Effect:
 def apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
     """Give entries their effects, those of a book in this order, or find the ones they had.
 
-    None stands for an entry whose book somebody else holds now. Raises what the database
+    None stands for an entry whose book somebody else holds now, or where an exit that comes
+    before it has just been parked. Raises what the database
     raises; then nothing has changed.
     """
     try:
@@ -262,19 +263,19 @@ def _release_parked(
     """Apply the exits that came before their entry, now that it is here."""
     if each.signal is None or effect.booking is None or effect.booking.opened is None:
         return []
-    released = []
+    released: list[_Effect] = []
+    lots = effect.left
     parked_here = standing.parked.get(each.reading.book, [])
     waiting = [log for log in parked_here if log.status == LogStatus.PARKED]
     for parked, its_signal in parked_for(effect.log, each.signal, waiting):
-        strategy = strategies[its_signal.strategy]
+        assert lots is not None
         try:
-            parked.processed_at = timezone.now()
-            # As the entry, and the exits before this one, have left them.
-            lots = all_open_lots(strategy, its_signal.symbol)
-            freed = _netted(parked, its_signal, strategy, lots)
+            freed = _netted(parked, its_signal, strategies[its_signal.strategy], lots)
         except NoOpenPosition:
             continue  # It closes the other side, or another exit was first.
+        parked.processed_at = timezone.now()
         _write([freed], {})()
+        lots = freed.left
         released.append(freed)
     return released
 

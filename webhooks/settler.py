@@ -122,11 +122,11 @@ class Settler:
         runs = {its: run_of(lines[its], brought[its].keys()) for its in brought}
         free = [each.id for run in runs.values() for each in run if each.is_free]
         claimed = journal.claim(free)
+        adopted = self._adopt(claimed.difference(*brought.values()))
         ready: list[list[Waiting]] = []
         held: list[Waiting] = []
         for its, entries in brought.items():
-            for entry_id in claimed.intersection(each.id for each in runs[its]) - entries.keys():
-                entries[entry_id] = self._adopt(entry_id)
+            entries |= {each.id: adopted[each.id] for each in runs[its] if each.id in adopted}
             turn = takewhile(lambda each: not each.is_free or each.id in claimed, runs[its])
             found = [entries[each.id] for each in turn]
             first = next(iter(entries.values()))
@@ -145,10 +145,11 @@ class Settler:
         # An entry that came while the others were committed is in the next commit.
         return [each for each in self._waiting if each.entry.pk is not None]
 
-    def _adopt(self, entry_id: int) -> Waiting:
-        """Take an entry that nobody brought; whoever waits behind it waits for it."""
-        adopted = Waiting(Entry.objects.get(pk=entry_id), limit=0)
-        self._waiting.append(adopted)
+    def _adopt(self, entry_ids: set[int]) -> dict[int, Waiting]:
+        """Take entries that nobody brought; whoever waits behind them waits for them."""
+        entries = Entry.objects.in_bulk(entry_ids) if entry_ids else {}
+        adopted = {key: Waiting(entry, limit=0) for key, entry in entries.items()}
+        self._waiting += adopted.values()
         return adopted
 
     def _settle(self, ready: list[Waiting]) -> bool:

@@ -95,7 +95,7 @@ class Standing:
     keys: dict[str, WebhookLog]
     #: By name.
     strategies: Mapping[str, Strategy]
-    #: By book; none of those in which nothing is open.
+    #: By book; where none are told, nothing is open.
     lots: dict[str, OpenLots]
     #: The ends of the books' chains of alerts, where they have any.
     ends: dict[str, trail.End]
