@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ from django.db import connection
 from django.test import Client
 
 from tests.factories import LotFactory, StrategyFactory, WebhookLogFactory
+from tests.plans import pages_of, plan_of, questions
 from tradelog import measured_state
 
 ROWS = 30_000
@@ -67,31 +67,22 @@ def _copies(table: str, pk: int) -> str:
 
 
 def test_a_scrape_reads_little_of_the_main_database(many_rows: None) -> None:
-    asked: list[tuple[str, Any]] = []
-
-    def note(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
-        asked.append((sql, parameters))
-        return execute(sql, parameters, many, context)
-
     measured_state._QUESTIONS["main"]._asked_again_at = float("-inf")
-    with connection.execute_wrapper(note):
+    with questions() as asked:
         told = Client().get("/metrics").text
     assert 'tradelog_open_lots{strategy="S0"} 1.0' in told
     assert told.count("tradelog_last_alert_timestamp_seconds{") == 8
-    questions = [(sql, parameters) for sql, parameters in asked if "FROM" in sql]
-    assert len(questions) == 3
-    for sql, parameters in questions:
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", parameters)
-            ((found,),) = cursor.fetchall()
-        plan = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
+    of_tables = [(sql, parameters) for sql, parameters in asked if "FROM" in sql]
+    assert len(of_tables) == 3
+    for question in of_tables:
+        plan = plan_of(question)
         # Strategies are few, and asked for with a limit.
         read = {
             node["Relation Name"] for node in _nodes(plan) if node["Node Type"].endswith("Seq Scan")
         }
         assert read <= {"strategies"}, plan
         # The tables have well over a thousand pages.
-        assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 10 * BOOKS, plan
+        assert pages_of(plan) < 10 * BOOKS, plan
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

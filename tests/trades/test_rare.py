@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db import connection
 from django.db.models import F, QuerySet
 
 from tests.factories import TradeFactory
+from tests.plans import pages_of, plan_of, questions
 from trades import rare
 from trades.models import Trade
 from trades.totals import totals
@@ -43,21 +42,12 @@ def many(databases: None) -> None:
         cursor.execute("VACUUM ANALYZE trades")
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_exits_before_entries(many: None, question: str) -> None:
-    asked: list[tuple[str, Any]] = []
-
-    def note(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
-        asked.append((sql, parameters))
-        return execute(sql, parameters, many, context)
-
-    with connection.execute_wrapper(note):
-        QUESTIONS[question](Trade.objects.filter(rare.exit_before_entry()))
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_exits_before_entries(many: None, name: str) -> None:
+    with questions() as asked:
+        QUESTIONS[name](Trade.objects.filter(rare.exit_before_entry()))
     assert len(asked) == 2
-    for sql, parameters in asked:
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", parameters)
-            ((told,),) = cursor.fetchall()
-        plan = (json.loads(told) if isinstance(told, str) else told)[0]["Plan"]
+    for question in asked:
+        plan = plan_of(question)
         # The table has well over a hundred pages.
-        assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 20, plan
+        assert pages_of(plan) < 20, plan

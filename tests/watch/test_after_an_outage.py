@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db import connection
 
 from tests.factories import EntryFactory, StrategyFactory, WebhookLogFactory
+from tests.plans import pages_of, plan_of, questions
 from tests.watch.moments import NOW
 from tests.watch.receiving import Receiver
 from watch.silence import Rhythms
@@ -85,23 +84,14 @@ def test_a_look_reads_none_of_long_ago(databases: None) -> None:
     waited()
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE webhook_logs")
-    asked: list[tuple[str, Any]] = []
-
-    def note(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
-        asked.append((sql, parameters))
-        return execute(sql, parameters, many, context)
-
     window = Asked(NOW - HOUR, NOW)
-    with connection.execute_wrapper(note):
+    with questions() as asked:
         (found,) = traffic_by_strategy(window)
         took = latency(window)
     assert (found.strategy, found.alerts) == ("Alpha", 1)
     assert took is not None and took.p50 == 3 * HOUR - MINUTE
     assert len(asked) == 2
-    for sql, parameters in asked:
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", parameters)
-            ((told,),) = cursor.fetchall()
-        plan = (json.loads(told) if isinstance(told, str) else told)[0]["Plan"]
+    for question in asked:
+        plan = plan_of(question)
         # The table has well over a hundred pages.
-        assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 20, plan
+        assert pages_of(plan) < 20, plan
