@@ -101,7 +101,8 @@ def _apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
                 for place, effect in fresh.items():
                     released[place] = _release_parked(wanted[place], effect, strategies, standing)
             for place, effect in fresh.items():
-                standing.note(effect.log, [effect, *released.get(place, [])][-1].left)
+                for had in (effect, *released.get(place, [])):
+                    standing.note(had.log, had.left)
             effects |= fresh
     take_ids()
     for place, effect in effects.items():
@@ -155,12 +156,12 @@ def _recorded(each: Wanted, known: WebhookLog, standing: Standing) -> Outcome | 
     """The outcome that stands; None where the alert is to be tried once more."""
     if known.correlation_id != each.entry.correlation_id:
         # As it stands now: an exit that waits may be let through by who comes after.
-        first = copy(known)
-        return recorded_outcome(first, is_duplicate=True, key_reused=_reuses_key(each, known))
+        first, lots = copy(known), standing.lots_moved_by(known)
+        return recorded_outcome(first, lots, is_duplicate=True, key_reused=_reuses_key(each, known))
     if known.status == LogStatus.PARKED and each.give_up and has_expired(known):
         return _fail_parked(known, each, standing)
     if known.status != LogStatus.FAILED or not each.retry_failed:
-        return recorded_outcome(known)
+        return recorded_outcome(known, standing.lots_moved_by(known))
     return None
 
 

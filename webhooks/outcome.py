@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
+
+from django.db.models import Q
 
 from faults import (
     Fault,
@@ -127,14 +131,25 @@ def noted_of(log: WebhookLog) -> str:
     return f"{log.error_code}: {log.error_message}" if log.error_code else ""
 
 
+def lots_moved(logs: Collection[WebhookLog]) -> dict[int, list[Lot]]:
+    """The lots that each of these alerts entered or closed, by the alert's id, in their order."""
+    moved: dict[int, list[Lot]] = {log.pk: [] for log in logs}
+    entered, closed = Q(entry_webhook_log__in=logs), Q(exit_webhook_log__in=logs)
+    for lot in Lot.objects.filter(entered | closed).order_by("id") if logs else ():
+        for key in moved.keys() & {lot.entry_webhook_log_id, lot.exit_webhook_log_id}:
+            moved[key].append(lot)
+    return moved
+
+
 def recorded_outcome(
-    log: WebhookLog, *, is_duplicate: bool = False, key_reused: bool = False
+    log: WebhookLog, lots: Sequence[Lot], *, is_duplicate: bool = False, key_reused: bool = False
 ) -> Outcome:
-    """The outcome of an alert that was applied before, read back from its rows."""
-    exits = list(Lot.objects.filter(exit_webhook_log=log).order_by("trade_id"))
+    """The outcome of an alert that was applied before, read back from the `lots_moved`."""
+    closed = [lot for lot in lots if lot.exit_webhook_log_id == log.pk]
+    exits = sorted(closed, key=lambda lot: lot.trade_id or 0)
     # A lot keeps its row while parts are split off, so the first one is the entry's.
-    entered = Lot.objects.filter(entry_webhook_log=log).order_by("id").first()
-    position = entered or (exits[0] if exits else None)
+    entered = [lot for lot in lots if lot.entry_webhook_log_id == log.pk]
+    position = next(chain(entered, exits), None)
     return Outcome(
         log,
         position.pk if position else None,

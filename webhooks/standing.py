@@ -17,6 +17,7 @@ from positions.open_lots import READ_FIRST, OpenLots, with_rest
 from trades.models import Strategy
 from webhooks import trail
 from webhooks.models import LogStatus, WebhookLog
+from webhooks.outcome import lots_moved
 from webhooks.signal import book_name, book_parts
 
 #: How much of a transaction's time one of its statements may take.
@@ -101,6 +102,8 @@ class Standing:
     ends: dict[str, trail.End]
     #: The exits that wait for their entry, by book, in the order they came.
     parked: dict[str, list[WebhookLog]]
+    #: What the known alerts moved, by their id.
+    moved: dict[int, list[Lot]]
 
     def note(self, log: WebhookLog, lots: OpenLots | None) -> None:
         """Tell what became of an alert; `lots` are its book's since, where it moved any.
@@ -109,11 +112,18 @@ class Standing:
         find it in the table.
         """
         self.alerts[log.correlation_id] = self.keys[log.idempotency_key] = log
+        self.moved.pop(log.pk, None)
         book = book_name(log.strategy, log.symbol)
         if lots is not None:
             self.lots[book] = lots
         if log.status == LogStatus.PARKED:
             self.ours.discard(book)
+
+    def lots_moved_by(self, log: WebhookLog) -> list[Lot]:
+        """The lots that an alert which had its effect before entered or closed."""
+        if log.pk not in self.moved:
+            self.moved.update(lots_moved([log]))
+        return self.moved[log.pk]
 
 
 def look(
@@ -169,6 +179,7 @@ def look(
         lots=with_rest(lots),
         ends={chain: (place, link) for chain, place, link in found["ends"] or ()},
         parked=parked,
+        moved=lots_moved([logs[key] for key in known]),
     )
 
 
