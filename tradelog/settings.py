@@ -249,6 +249,8 @@ SPECTACULAR_SETTINGS = description.OF_THE_API
 UNFOLD = looks.OF_THE_ADMIN
 
 LANGUAGE_CODE = "en-us"
+# Else each page of the admin looks up the names of a hundred.
+LANGUAGES = [("en", "English")]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"

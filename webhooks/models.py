@@ -84,7 +84,12 @@ class WebhookLog(models.Model):
         ordering = ("-id",)
         indexes = [
             models.Index(fields=["strategy", "symbol", "id"], name="logs_by_book"),
-            models.Index(fields=["received_at"], name="logs_by_time"),
+            # With all that is counted of alerts over a time (webhooks.traffic): their rows are wide.
+            models.Index(
+                fields=["received_at"],
+                include=["processed_at", "status", "drift", "via_mail", "is_test"],
+                name="logs_by_time",
+            ),
             models.Index(fields=["processed_at"], name="logs_by_processing"),
             models.Index(
                 fields=["strategy", "symbol"], name="logs_parked", condition=Q(status="parked")

@@ -7,8 +7,11 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection
 
 from tests.factories import WebhookLogFactory
+from tests.plans import pages_of, plan_of, questions
+from webhooks.models import WebhookLog
 from webhooks.traffic import Asked, Hour, recent_faults, traffic
 
 pytestmark = pytest.mark.django_db
@@ -83,3 +86,31 @@ def test_faults_come_latest_first() -> None:
     found = [fault.strategy for fault in recent_faults(DAY, most=10)]
     assert found == ["first", "second", "third"]
     assert len(recent_faults(DAY, most=2)) == 2
+
+
+@pytest.fixture
+def many(databases: None) -> None:
+    """Alerts a minute apart, the first of them at noon."""
+    alerts = [
+        WebhookLogFactory.build(received_at=NOON + n * timedelta(minutes=1)) for n in range(4000)
+    ]
+    WebhookLog.objects.bulk_create(alerts)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE webhook_logs")
+
+
+def test_alerts_are_counted_without_reading_them(many: None) -> None:
+    asked_for = Asked(NOON, NOON + timedelta(minutes=3000))
+    with questions() as asked:
+        assert traffic(asked_for, UTC).alerts == 3000
+    [counting] = [question for question in asked if "webhook_logs" in question[0]]
+    # Together with their rows it would be 95.
+    assert pages_of(plan_of(counting)) < 60
+
+
+def test_what_came_is_told_by_the_index_soon() -> None:
+    """By PostgreSQL's own settings, not before a fifth of the table has come since."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT unnest(reloptions) FROM pg_class WHERE relname = 'webhook_logs'")
+        options = {option for (option,) in cursor.fetchall()}
+    assert "autovacuum_vacuum_insert_scale_factor=0" in options
