@@ -24,7 +24,7 @@ from import_export.formats.base_formats import CSV, XLSX
 from import_export.resources import ModelResource
 from import_export.widgets import Widget
 
-from audit.shown import exact
+from audit.shown import digits
 
 if TYPE_CHECKING:
     from django.contrib import admin
@@ -52,7 +52,7 @@ class PlainWidget(Widget):  # type: ignore[misc]
         if isinstance(value, Decimal):
             # A number to compute with where a workbook keeps all of it, else its digits as a text.
             as_number = kwargs.get("force_native_type") and fits_a_cell(value)
-            return value if as_number else plain_digits(value)
+            return value if as_number else digits(value)
         if isinstance(value, datetime):
             return iso_utc(value)
         if isinstance(value, (bool, int)):
@@ -75,11 +75,6 @@ def in_a_cell(text: str) -> str:
 def fits_a_cell(number: Decimal) -> bool:
     """Whether a spreadsheet's number is this one: they are floats, with 15 digits."""
     return Decimal(f"{float(number):.15g}") == number
-
-
-def plain_digits(number: Decimal) -> str:
-    """-1234.5: no exponent, no padding, no thousands."""
-    return exact(number).replace(",", "").replace("−", "-")
 
 
 def iso_utc(moment: datetime) -> str:

@@ -20,15 +20,19 @@ _TO_THE_SECOND: Final = "%Y-%m-%d %H:%M:%S"
 _TO_THE_MINUTE: Final = "%Y-%m-%d %H:%M"
 
 
+def digits(number: Decimal) -> str:
+    """Every digit it has, without exponent or padding, for programs: 1234.5678; -3."""
+    if not number:
+        return "0"  # Also of -0.
+    told = f"{number:f}"
+    return told.rstrip("0").rstrip(".") if "." in told else told
+
+
 def exact(number: Decimal | None) -> str:
-    """Every digit it has, thousands apart, without padding: 1,234.5678; −3."""
+    """The same for people, thousands apart: 1,234.5678; −3."""
     if number is None:
         return NONE
-    # Not by abs(), which rounds to the context's 28 digits.
-    digits = f"{number.copy_abs():,f}"
-    if "." in digits:
-        digits = digits.rstrip("0").rstrip(".")
-    return f"{_MINUS}{digits}" if number < 0 else digits
+    return f"{Decimal(digits(number)):,f}".replace("-", _MINUS)
 
 
 def gain(number: Decimal | None) -> SafeString | str:

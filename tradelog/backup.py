@@ -6,7 +6,6 @@ import platform
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 import django
 from django.conf import settings
@@ -15,10 +14,8 @@ from django.utils import timezone
 
 from tradelog import database_copies
 from tradelog.backup_file import Backup, file_of, workshop, write
+from tradelog.databases import NAMES
 from webhooks.pruning import paused
-
-#: What people call the databases.
-NAMES: Final = {"wal": "write-ahead log", "default": "main database"}
 
 
 class CannotBackUp(Exception):

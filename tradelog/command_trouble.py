@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, InterfaceError, OperationalError, connections
 
 from faults import lacks_tables
+from tradelog.databases import NAMES
 
 
 def told(error: Exception) -> str | None:
@@ -34,9 +35,6 @@ def told(error: Exception) -> str | None:
 
 def _name(error: Error) -> str:
     """Of the two databases the one that is meant, where their kinds tell."""
-    # Not before there are settings that can be read.
-    from tradelog.backup import NAMES
-
     kinds = {"sqlite": sqlite3.Error, "postgresql": psycopg.Error}
     meant = [
         NAMES[alias]

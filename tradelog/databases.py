@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 from deadline import PunctualConnection
+
+#: What people call them, by alias.
+NAMES: Final = {"wal": "write-ahead log", "default": "main database"}
 
 
 def on_postgresql(database: dict[str, Any], *, threads: int) -> dict[str, Any]:

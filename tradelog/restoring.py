@@ -14,9 +14,9 @@ from django.db.migrations.loader import MigrationLoader
 
 from data_folder import InUse, sole_server
 from tradelog import database_copies
-from tradelog.backup import NAMES
 from tradelog.backup_file import Backup, BrokenBackup, file_of, unpack, workshop
 from tradelog.database_copies import CannotPutBack, Copied
+from tradelog.databases import NAMES
 from tradelog.embedded import Cluster
 from tradelog.postgres_clients import ClientFailed
 from webhooks.since_backup import set_back, settled_since_backup

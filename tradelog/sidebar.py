@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
@@ -67,7 +68,5 @@ def _rows(title: str, icon: str, label: str) -> dict[str, Any] | None:
 def _may_see(request: HttpRequest, item: dict[str, Any]) -> bool:
     if "model" not in item:
         return may_open(request.user, item["page"])
-    model = next(
-        held for held in admin.site._registry.values() if held.opts.label_lower == item["model"]
-    )
-    return model.has_view_permission(request)
+    rows = admin.site.get_model_admin(apps.get_model(item["model"]))
+    return rows.has_view_permission(request)

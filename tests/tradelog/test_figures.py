@@ -63,6 +63,9 @@ def test_every_digit() -> None:
     # More than the 28 digits that decimals are rounded to.
     longest = Decimal("-123456789012345678.123456789012345678")
     assert shown.exact(longest) == "−123,456,789,012,345,678.123456789012345678"
+    assert shown.digits(longest) == str(longest)
+    for nothing in ("0", "-0", "-0.00", "0E+3"):
+        assert shown.digits(Decimal(nothing)) == shown.exact(Decimal(nothing)) == "0"
 
 
 def test_parts_and_ratios() -> None:

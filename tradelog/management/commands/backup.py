@@ -13,9 +13,10 @@ from django.db import DatabaseError
 from tabulate import tabulate
 from tqdm import tqdm
 
-from tradelog.backup import NAMES, CannotBackUp, back_up
+from tradelog.backup import CannotBackUp, back_up
 from tradelog.backup_file import Backup
 from tradelog.database_copies import BOOKKEEPING
+from tradelog.databases import NAMES
 from tradelog.postgres_clients import ClientFailed
 
 
