@@ -43,4 +43,9 @@ def sole_server(data: Path, url: str) -> Iterator[bool]:
 
 def open_private(path: Path) -> FileIO:
     """Open a file for reading and writing, made with mode 600 if there is none."""
-    return FileIO(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")
+    return FileIO(owner_only(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC), "r+")
+
+
+def owner_only(path: str | Path, flags: int) -> int:
+    """The `opener` of a file that is made with mode 600."""
+    return os.open(path, flags, 0o600)

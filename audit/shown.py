@@ -43,6 +43,11 @@ def gain(number: Decimal | None) -> SafeString | str:
     return format_html('<span class="{}">{}{}</span>', kind, sign, exact(number))
 
 
+def preformatted(text: str) -> SafeString:
+    """A text as HTML, its lines and spaces as they are; one scrolls in it by keyboard as well."""
+    return format_html('<pre tabindex="0" class="message">{}</pre>', text)
+
+
 def as_time(moment: datetime | None, *, with_seconds: bool = True) -> SafeString | str:
     """A moment in the zone in force, as HTML; in UTC and to the millisecond on hover."""
     if moment is None:

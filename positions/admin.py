@@ -9,12 +9,12 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
 
 from audit import AuditTrailAdmin, link
 from audit.exporting import ExportedAdmin, Rows, told_by
 from audit.filters import OneOf, StrategyFilter, SymbolFilter, one_of
 from audit.searching import BookAdmin
+from audit.shown import preformatted
 from positions.models import Lot, LotStatus, Reconciliation
 from trades.direction import Direction
 
@@ -151,4 +151,4 @@ class ReconciliationAdmin(AuditTrailAdmin):
 
 
 def as_json(value: Any) -> str:
-    return format_html('<pre class="message">{}</pre>', json.dumps(value, indent=2))
+    return preformatted(json.dumps(value, indent=2))

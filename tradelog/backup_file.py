@@ -19,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from data_folder import owner_only
 from tradelog.database_copies import Copied
 
 #: Raised when a file of this kind can no longer be read by who reads those before.
@@ -86,7 +87,7 @@ def write(target: Path, backup: Backup, folder: Path, advance: Callable[[int], o
     number of bytes done since.
     """
     draft = folder / target.name
-    with open(draft, "xb", opener=_owner_only) as file:
+    with open(draft, "xb", opener=owner_only) as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             parts = {
                 alias: _add(archive, file_of(alias, copied.vendor, folder), advance)
@@ -128,7 +129,7 @@ def unpack(path: Path, folder: Path, advance: Callable[[int], object]) -> Backup
                 copies[alias] = Copied(**told)
                 with archive.open(name) as source:
                     into = file_of(alias, copies[alias].vendor, folder)
-                    with open(into, "xb", opener=_owner_only) as file:
+                    with open(into, "xb", opener=owner_only) as file:
                         found = _copy_hashed(source, file, advance)
                 if found != sha256:
                     raise BrokenBackup(f"{name} is not what was put in")
@@ -159,10 +160,6 @@ def _copy_hashed(source: Any, into: Any, advance: Callable[[int], object]) -> st
         into.write(block)
         advance(len(block))
     return sha256.hexdigest()
-
-
-def _owner_only(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _sync(folder: Path) -> None:

@@ -6,6 +6,8 @@ import os
 import secrets
 from pathlib import Path
 
+from data_folder import owner_only
+
 _TEMPLATE = """\
 # Settings of this installation; docs/settings.md tells them all.
 # The secrets were made for it alone: keep this file to yourself.
@@ -63,7 +65,7 @@ def write_env(path: Path) -> bool:
         token=secrets.token_urlsafe(32),
     )
     try:
-        with open(draft, "x", opener=_owner_only) as file:
+        with open(draft, "x", opener=owner_only) as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -74,7 +76,3 @@ def write_env(path: Path) -> bool:
     finally:
         draft.unlink(missing_ok=True)
     return True
-
-
-def _owner_only(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import F, Prefetch, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -18,9 +18,9 @@ from audit import AuditTrailAdmin, ShownAdmin
 from audit.exporting import ExportedAdmin, Rows, told_by
 from audit.filters import StrategyFilter, SymbolFilter, YesNo, flagged, one_of
 from audit.searching import BookAdmin
-from audit.shown import as_time, gain
+from audit.shown import as_time, gain, preformatted
 from trades import rare
-from trades.corrections import CORRECTED, DISCREPANT, with_counted_pnl
+from trades.corrections import CORRECTED, DISCREPANT, that_stand, with_counted_pnl
 from trades.direction import Direction
 from trades.models import Correction, ImportBatch, Strategy, Trade
 from trades.revalue_page import revalue_page
@@ -188,8 +188,8 @@ class TradeAdmin(ExportedAdmin, BookAdmin):
     actions = ("revalue",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Trade]:
-        that_stand = Prefetch("corrections", Correction.objects.filter(stands=True), "that_stand")
-        return super().get_queryset(request).prefetch_related(that_stand)
+        standing = that_stand(Correction.objects.all())
+        return super().get_queryset(request).prefetch_related(standing)
 
     def for_export(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         return with_counted_pnl(rows.prefetch_related(None)).annotate(
@@ -276,4 +276,4 @@ class ImportBatchAdmin(AuditTrailAdmin):
         if not batch.removed:
             return "nothing"
         removed = json.dumps(batch.removed, indent=2)
-        return format_html('<pre class="message">{}</pre>', removed)
+        return preformatted(removed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final
+from typing import Final, Literal
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
@@ -13,6 +13,7 @@ from django.db.models import (
     ExpressionWrapper,
     F,
     FilteredRelation,
+    Prefetch,
     Q,
     QuerySet,
 )
@@ -82,6 +83,13 @@ def with_counted_pnl(trades: QuerySet[Trade]) -> QuerySet[Trade]:
         standing=FilteredRelation("corrections", condition=Q(corrections__stands=True)),
         counted_pnl=Coalesce(F("standing__pnl"), F("pnl")),
     )
+
+
+def that_stand(
+    corrections: QuerySet[Correction],
+) -> Prefetch[Literal["corrections"], QuerySet[Correction], Literal["that_stand"]]:
+    """Reads a trade's correction that stands with it, as `that_stand`: a list of one or none."""
+    return Prefetch("corrections", corrections.filter(stands=True), "that_stand")
 
 
 #: Which trades a correction stands for.

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 
-from trades.corrections import drawn_up, values_of
+from trades.corrections import drawn_up, that_stand, values_of
 from trades.direction import Direction
 from trades.models import Correction, Trade
 from trades.numeric import exactly, plain
@@ -80,9 +80,9 @@ def revalue(trades: QuerySet[Trade], *, user: User, reason: str, shown: str) -> 
 
 
 def _due(trades: QuerySet[Trade]) -> list[_Due]:
-    that_stand = Prefetch("corrections", Correction.objects.filter(stands=True), "that_stand")
+    standing_too = that_stand(Correction.objects.all())
     # In one order, so that two who have some in common come one after the other.
-    found = trades.order_by("pk").select_related("strategy").prefetch_related(that_stand)
+    found = trades.order_by("pk").select_related("strategy").prefetch_related(standing_too)
     due = []
     for trade in found:
         standing = next(iter(trade.that_stand), None)

@@ -7,11 +7,11 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 
 from audit import AuditTrailAdmin, link
 from audit.filters import YesNo, one_of
-from audit.shown import NONE, age, as_time
+from audit.shown import NONE, age, as_time, preformatted
 from watch.models import Alarm, Notice, Rule
 
 
@@ -91,7 +91,7 @@ class NoticeAdmin(AuditTrailAdmin):
 
     @admin.display(description="message")
     def message(self, notice: Notice) -> str:
-        return format_html('<pre class="message">{}</pre>', notice.body)
+        return preformatted(notice.body)
 
     @admin.display(description="about")
     def its_alarms(self, notice: Notice) -> Any:

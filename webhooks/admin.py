@@ -22,7 +22,7 @@ from audit.counting import MOST_PAGED
 from audit.exporting import ExportedAdmin, Rows
 from audit.filters import OneOf, StrategyFilter, SymbolFilter, flagged, one_of
 from audit.searching import BookAdmin
-from audit.shown import NONE
+from audit.shown import NONE, preformatted
 from positions.netting import Effect
 from trades.direction import Direction
 from wal import journal
@@ -211,11 +211,11 @@ class EntryAdmin(AuditTrailAdmin):
     @admin.display(description="message, token cut out")
     def message(self, entry: Entry) -> str:
         text = bytes(entry.body).decode("utf-8", "backslashreplace")
-        return _as_message(read_message(text).pretty or text)
+        return preformatted(read_message(text).pretty or text)
 
     @admin.display(description="kept with it")
     def kept_with_it(self, entry: Entry) -> str:
-        return _as_message(json.dumps(entry.envelope, indent=2))
+        return preformatted(json.dumps(entry.envelope, indent=2))
 
     @admin.display(description="book")
     def its_book(self, entry: Entry) -> str:
@@ -273,8 +273,3 @@ class RefusalAdmin(AuditTrailAdmin):
 
 def _as_book(label: str) -> str:
     return " on ".join(filter(None, book_parts(label)))
-
-
-def _as_message(text: str) -> str:
-    # As it came, since it is the evidence.
-    return format_html('<pre class="message">{}</pre>', text)

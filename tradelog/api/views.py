@@ -11,7 +11,7 @@ from positions.models import Lot
 from tradelog.api import filters, serializers
 from tradelog.api.base import ReadOnly
 from tradelog.api.paging import CursorPages
-from trades.corrections import told_as_counted
+from trades.corrections import that_stand, told_as_counted
 from trades.models import Correction, Strategy, Trade
 from webhooks.models import WebhookLog
 
@@ -44,9 +44,7 @@ class TradeRows(Rows):
 
     def get_queryset(self) -> QuerySet[Trade]:
         corrections = Correction.objects.select_related("made_by")
-        trades = Trade.objects.select_related("strategy").prefetch_related(
-            Prefetch("corrections", corrections.filter(stands=True), "that_stand")
-        )
+        trades = Trade.objects.select_related("strategy").prefetch_related(that_stand(corrections))
         if self.action == "retrieve":
             trades = trades.prefetch_related(Prefetch("corrections", corrections))
         return told_as_counted(trades).annotate(
