@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -17,9 +17,6 @@ from wal.models import EntryStatus
 from watch.models import Alarm
 from webhooks.models import LogStatus
 from webhooks.traffic import Asked, Traffic
-
-#: An alert that waits longer than this is held up by something.
-_SOON: Final = timedelta(seconds=60)
 
 
 class Severity(StrEnum):
@@ -63,6 +60,7 @@ def verdict(
     backward: Listed,
     alarms: Sequence[Alarm],
     asked: Asked,
+    soon: timedelta,
     parking: timedelta,
     now: datetime,
 ) -> Verdict:
@@ -70,10 +68,11 @@ def verdict(
 
     Without a backlog the log cannot be read. `differing` are the trades whose P&L differs
     from the reported one, `backward` those whose exit's time is before their entry's.
-    `parking` is how long an exit may wait for its entry.
+    An alert that waits for longer than `soon` is held up by something; `parking` is how long
+    an exit may wait for its entry.
     """
     remarks = [
-        *_of_log(backlog, parking=parking, now=now),
+        *_of_log(backlog, soon=soon, parking=parking, now=now),
         *_of_alerts(traffic, asked),
         *_of_alarms(alarms),
         *_of_trades(differing, backward),
@@ -96,7 +95,9 @@ def verdict(
     )
 
 
-def _of_log(backlog: Backlog | None, *, parking: timedelta, now: datetime) -> Iterator[Remark]:
+def _of_log(
+    backlog: Backlog | None, *, soon: timedelta, parking: timedelta, now: datetime
+) -> Iterator[Remark]:
     if backlog is None:
         yield Remark(
             Severity.TROUBLE,
@@ -104,7 +105,7 @@ def _of_log(backlog: Backlog | None, *, parking: timedelta, now: datetime) -> It
             "it cannot be written, alerts are not accepted",
         )
         return
-    for waiting in backlog.overdue(now, soon=_SOON, parking=parking):
+    for waiting in backlog.overdue(now, soon=soon, parking=parking):
         words = {
             EntryStatus.PENDING: "in the log for its effect",
             EntryStatus.PROCESSING: "in the log, taken up and not finished",

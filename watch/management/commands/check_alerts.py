@@ -69,7 +69,7 @@ class Command(BaseCommand):
 
     def _look(self, is_ours: bool, *, reconcile: bool) -> list[Firing]:
         watch, now = Watch(), timezone.now()
-        with tqdm(unit=" looks", leave=False, disable=not sys.stderr.isatty()) as progress:
+        with tqdm(unit=" looks", leave=False, disable=None) as progress:
             progress.set_description("looking")
             if is_ours:
                 return firing_now(watch.look(now, reconcile=reconcile).judged)

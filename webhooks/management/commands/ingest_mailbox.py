@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
+from arguments import whole_number
 from faults import LogUnavailable
 from stopping import told_to_stop
 from webhooks.mail.account import Account, Misconfigured, configured_account
@@ -29,7 +30,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--dry-run", action="store_true", help="say what would be done; change nothing"
         )
-        parser.add_argument("--limit", type=_positive, metavar="N", help="at most N mails")
+        parser.add_argument(
+            "--limit", type=whole_number("number of mails"), metavar="N", help="at most N mails"
+        )
         parser.add_argument(
             "--follow",
             action="store_true",
@@ -66,7 +69,7 @@ class Command(BaseCommand):
                 ingest(mailbox, account, limit=limit, dry_run=dry_run),
                 unit=" mails",
                 # Plain lines in a pipe, a bar on a terminal.
-                disable=not sys.stderr.isatty(),
+                disable=None,
             )
             for ingested in progress:
                 numbers[ingested.became] += 1
@@ -97,12 +100,3 @@ def _told(ingested: Ingested) -> str:
     mail = ingested.mail
     arrived = f"{mail.arrived_at:%Y-%m-%d %H:%M:%S} UTC"
     return f"mail {mail.uid} of {arrived}: {ingested.became}: {ingested.told}"
-
-
-def _positive(text: str) -> int:
-    if int(text) < 1:
-        raise ValueError(text)
-    return int(text)
-
-
-_positive.__name__ = "positive number"

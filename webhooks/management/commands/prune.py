@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from datetime import UTC, timedelta
 from typing import Any
@@ -13,6 +12,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 from tqdm import tqdm
 
+from arguments import whole_number
 from faults import lacks_tables
 from wal.partitions import keep_up
 from wal.retention import give_back_pages
@@ -35,14 +35,14 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--older-than",
-            type=_days,
+            type=whole_number("number of days", _MOST_DAYS),
             metavar="DAYS",
             help=f"what was received more than DAYS days ago "
             f"(RETENTION_DAYS; now {settings.RETENTION_DAYS})",
         )
         parser.add_argument(
             "--batch",
-            type=_batch,
+            type=whole_number("number of rows", MOST_TOGETHER),
             default=BATCH,
             metavar="N",
             help="rows in one transaction (%(default)s); an alert that comes waits for one at most",
@@ -112,17 +112,3 @@ def _told(pruned: Pruned) -> str:
 
 def _number(number: int, one: str, several: str) -> str:
     return f"{number:,} {one if number == 1 else several}"
-
-
-def _days(text: str) -> int:
-    return _from_one(text, _MOST_DAYS, "days")
-
-
-def _batch(text: str) -> int:
-    return _from_one(text, MOST_TOGETHER, "rows")
-
-
-def _from_one(text: str, most: int, unit: str) -> int:
-    if text.isdecimal() and 1 <= int(text) <= most:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of {unit} from 1 to {most}")

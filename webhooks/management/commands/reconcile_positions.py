@@ -97,7 +97,7 @@ class Command(BaseCommand):
             total=None if options["fix"] or strategy else Entry.objects.count(),
             unit=" entries",
             leave=False,
-            disable=not sys.stderr.isatty(),
+            disable=None,
         ) as progress:
             advance: Callable[[int], object] = progress.update
             if options["fix"]:
@@ -117,7 +117,7 @@ class Command(BaseCommand):
         )
         batch: ImportBatch | None = None
         try:
-            with tqdm(total=2, leave=False, disable=not sys.stderr.isatty()) as progress:
+            with tqdm(total=2, leave=False, disable=None) as progress:
                 progress.set_description("reading the file")
                 export = read_export_file(Path(options["tradingview"]))
                 progress.update()

@@ -16,6 +16,7 @@ from django.utils.dateparse import parse_datetime
 from tqdm import tqdm
 
 import garbage
+from arguments import whole_number
 from data_folder import InUse, sole_server
 from faults import DatabaseUnavailable
 from stopping import told_to_stop
@@ -51,7 +52,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--id",
-            type=int,
+            type=whole_number("id of an entry"),
             action="append",
             default=[],
             metavar="N",
@@ -63,13 +64,15 @@ class Command(BaseCommand):
             metavar="T",
             help="only entries received at T or later (ISO 8601; UTC where it names no zone)",
         )
-        parser.add_argument("--limit", type=_positive, metavar="N", help="at most N entries")
+        parser.add_argument(
+            "--limit", type=whole_number("number of entries"), metavar="N", help="at most N entries"
+        )
         parser.add_argument(
             "--follow", action="store_true", help="go on, once a second, until SIGTERM or Ctrl-C"
         )
         parser.add_argument(
             "--processes",
-            type=_positive,
+            type=whole_number("number of processes"),
             metavar="N",
             help="share everything among N processes, each with books of its own "
             f"(by itself: one a core, {MOST} at most, from {WORTH_IT:,} entries on)",
@@ -130,7 +133,7 @@ class Command(BaseCommand):
         try:
             with (
                 sole_server(settings.TRADELOG_DATA, "its log being compared"),
-                tqdm(unit=" entries", leave=False, disable=not sys.stderr.isatty()) as bar,
+                tqdm(unit=" entries", leave=False, disable=None) as bar,
             ):
                 entry_ids = settled_since_backup(bar.update)
                 if not dry_run:
@@ -225,12 +228,3 @@ def _moment(text: str) -> datetime:
 
 
 _moment.__name__ = "time"  # argparse names the type in its message.
-
-
-def _positive(text: str) -> int:
-    if int(text) < 1:
-        raise ValueError(text)
-    return int(text)
-
-
-_positive.__name__ = "positive number"
