@@ -7,14 +7,15 @@ alert of a book.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from django.db import Error, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.db.models import QuerySet
 
+from locks import held
 from wal import retention
 from wal.journal import told_in_steps
 from wal.models import Entry, EntryStatus
@@ -92,13 +93,8 @@ def paused() -> Iterator[None]:
 
     Waits for a batch in hand, and for others who called it.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [_BACKUP])
-    try:
+    with held(DEFAULT_DB_ALIAS, _BACKUP):
         yield
-    finally:
-        with suppress(Error), connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_BACKUP])
 
 
 def _old_entries(before: datetime, batch: int) -> Iterator[tuple[list[int], list[int]]]:

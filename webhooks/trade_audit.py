@@ -110,7 +110,8 @@ def _of_corrections(strategy: str | None) -> Iterator[Discrepancy]:
     corrections = Correction.objects.select_related("trade__strategy").order_by("pk")
     if strategy is not None:
         corrections = corrections.filter(trade__strategy__name=strategy)
-    for correction in corrections.iterator():
+    # Made by hand, so there are not many.
+    for correction in corrections:
         trade = correction.trade
         due = realised_pnl(
             direction=Direction(trade.direction),
