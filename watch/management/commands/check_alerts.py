@@ -14,6 +14,7 @@ from django.utils import timezone
 from tabulate import tabulate
 from tqdm import tqdm
 
+from audit.shown import counted
 from chores import sole
 from stopping import told_to_stop
 from watch import messages
@@ -120,7 +121,7 @@ class Command(BaseCommand):
         )
         number = len(firing)
         self.stdout.write(
-            f"{number} thing{'s' * (number != 1)} not as {'they' if number != 1 else 'it'} should "
+            f"{counted(number, 'thing')} not as {'they' if number != 1 else 'it'} should "
             f"be; {told}."
         )
 

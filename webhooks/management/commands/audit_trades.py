@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tabulate import tabulate
 from tqdm import tqdm
 
+from audit.shown import counted
 from trades.models import Strategy
 from webhooks import trail
 from webhooks.trade_audit import Discrepancy, audit
@@ -92,4 +93,4 @@ class Command(BaseCommand):
         for one in found:
             if not one.field:
                 self.stdout.write(one.sentence)
-        self.stdout.write(f"{len(found)} difference{'' if len(found) == 1 else 's'}.")
+        self.stdout.write(f"{counted(len(found), 'difference')}.")

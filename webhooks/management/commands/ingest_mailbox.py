@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from arguments import whole_number
+from audit.shown import counted
 from faults import LogUnavailable
 from stopping import told_to_stop
 from webhooks.mail.account import Account, Misconfigured, configured_account
@@ -76,7 +77,7 @@ class Command(BaseCommand):
                 trouble = trouble or ingested.needs_attention
                 progress.write(_told(ingested), file=self.stdout, end="")
         self.stdout.write(
-            f"{numbers.total()} mail{'s' * (numbers.total() != 1)}: "
+            f"{counted(numbers.total(), 'mail')}: "
             + ", ".join(f"{numbers[became]} {words}" for became, words in _SUMMED_UP.items())
             + ("; nothing was changed." if dry_run else ".")
         )

@@ -13,6 +13,7 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from arguments import whole_number
+from audit.shown import counted
 from faults import lacks_tables
 from wal.partitions import keep_up
 from wal.retention import give_back_pages
@@ -93,7 +94,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{free / 1_000_000:,.1f} MB are free in it, to be filled again.")
         if pruned.kept:
             self.stderr.write(
-                f"Not deleted: {_number(pruned.kept, 'settled log entry', 'settled log entries')} "
+                f"Not deleted: {counted(pruned.kept, 'settled log entry', 'settled log entries')} "
                 "of which webhook_logs does not tell the same. `manage.py reconcile_positions` "
                 "says what."
             )
@@ -103,12 +104,8 @@ class Command(BaseCommand):
 def _told(pruned: Pruned) -> str:
     return ", ".join(
         (
-            _number(pruned.entries, "log entry", "log entries"),
-            _number(pruned.alerts, "rejected alert", "rejected alerts"),
-            _number(pruned.refusals, "refusal by rate", "refusals by rate"),
+            counted(pruned.entries, "log entry", "log entries"),
+            counted(pruned.alerts, "rejected alert"),
+            counted(pruned.refusals, "refusal by rate", "refusals by rate"),
         )
     )
-
-
-def _number(number: int, one: str, several: str) -> str:
-    return f"{number:,} {one if number == 1 else several}"

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tabulate import tabulate
 from tqdm import tqdm
 
+from audit.shown import counted
 from positions.findings import Finding
 from trades.comparison.tolerances import Tolerances, read_time_tolerance, read_tolerance
 from trades.exports.reader import read_export_file
@@ -159,7 +160,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no import {batch_id}.", returncode=2) from None
         except NotUndoable as error:
             raise CommandError(str(error)) from None
-        trades = f"{batch.count} trade{'' if batch.count == 1 else 's'}"
+        trades = counted(batch.count, "trade")
         self.stdout.write(f"Import {batch.pk} is undone: {trades} taken out.")
 
     def _write_json(self, fixed: list[Mended], found: list[Finding]) -> None:
@@ -186,7 +187,7 @@ class Command(BaseCommand):
         self.stdout.write(_table(found))
         mendable = sum(finding.mendable for finding in found)
         self.stdout.write(
-            f"{len(found)} findings"
+            counted(len(found), "finding")
             + (
                 f", of which --fix mends {mendable}."
                 if mendable and not fix

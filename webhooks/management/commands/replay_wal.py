@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 import garbage
 from arguments import whole_number
+from audit.shown import counted
 from data_folder import InUse, sole_server
 from faults import DatabaseUnavailable
 from stopping import told_to_stop
@@ -140,7 +141,9 @@ class Command(BaseCommand):
                     set_back(entry_ids)
         except InUse as error:
             raise CommandError(f"{error} Stop it first; nothing was changed.") from error
-        self.stdout.write(f"{len(entry_ids)} entries {'would be' if dry_run else 'were'} set back.")
+        number = len(entry_ids)
+        verb = "would be" if dry_run else "was" if number == 1 else "were"
+        self.stdout.write(f"{counted(number, 'entry', 'entries')} {verb} set back.")
 
     def _tell_of_parked(self) -> None:
         if waiting := journal.having(EntryStatus.PARKED).count():
@@ -160,7 +163,7 @@ class Command(BaseCommand):
                 f" UTC ({waited:.0f} s ago), {entry.attempts} attempts"
                 + (f", last: {entry.last_error}" if entry.last_error else "")
             )
-        self.stdout.write(f"{shown} entries would be replayed.")
+        self.stdout.write(f"{counted(shown, 'entry', 'entries')} would be replayed.")
 
     def _replay(
         self,
@@ -212,7 +215,7 @@ def _progress(choice: Choice, processes: int, entries: int) -> Iterator[Progress
 
 
 def _told(settled: int, failed: int, staying: int) -> str:
-    told = f"{settled} alert{'s' * (settled != 1)} settled"
+    told = f"{counted(settled, 'alert')} settled"
     if failed:
         told += f", {failed} of them failed"
     if staying:
