@@ -35,8 +35,6 @@ class Fault(Exception):
     http_status: ClassVar[int]
     #: What the answer calls the outcome.
     status: ClassVar[Status]
-    #: Whether the same entry may succeed later, without anybody changing it.
-    retryable: ClassVar[bool] = False
     #: Seconds for the `Retry-After` header; None leaves the header out.
     retry_after: int | None = None
 
@@ -117,7 +115,6 @@ class TradesRateLimited(Fault):
     # 503 and not 429: TradingView sends an alert again on a 5xx only, so this
     # delays the trade where a 429 would lose it.
     code, http_status, status = "RATE_LIMITED", 503, Status.REJECTED
-    retryable = True
     retry_after = 5
 
 
@@ -125,7 +122,6 @@ class LogUnavailable(Fault):
     """The alert could not be written to the write-ahead log; nothing was accepted."""
 
     code, http_status, status = "WAL_UNAVAILABLE", 503, Status.REJECTED
-    retryable = True
     retry_after = 5
 
 
@@ -169,7 +165,6 @@ class Queued(Fault):
     """Older alerts of this book come first; this one follows them."""
 
     code, http_status, status = "DATABASE_UNAVAILABLE", 202, Status.QUEUED
-    retryable = True
 
 
 class DatabaseUnavailable(Queued):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Count, F, Max, Min, QuerySet, Sum
+from django.db.models import Count, F, Min, QuerySet, Sum
 
 from positions.models import Lot, LotStatus
 from trades.performance import quotient
@@ -24,10 +24,8 @@ class OpenPosition:
     quantity: Decimal
     #: In quote currency, weighted by quantity.
     entry_price: Decimal
-    #: UTC; the entries of the oldest lot and of the youngest.
+    #: UTC; when the oldest lot was entered, and how long ago that is.
     oldest: datetime
-    youngest: datetime
-    #: Of the oldest lot.
     age: timedelta
 
 
@@ -59,7 +57,6 @@ def open_positions(
             held=Sum("quantity"),
             cost=Sum(F("quantity") * F("entry_price")),
             oldest=Min("entry_time"),
-            youngest=Max("entry_time"),
         )
         .order_by("oldest", "strategy__name", "symbol")
     )
@@ -72,7 +69,6 @@ def open_positions(
             quantity=row["held"],
             entry_price=quotient(row["cost"], row["held"]),
             oldest=row["oldest"],
-            youngest=row["youngest"],
             age=now - row["oldest"],
         )
         for row in books[:most]

@@ -18,7 +18,8 @@ from trades.direction import Direction
 from trades.exports.exported import Export, ExportedTrade
 from webhooks.export_comparison import Choice
 
-_SALT: Final = "tradelog.kept_exports"
+#: Names what is kept: a page from before an update that changed it is too old.
+_SALT: Final = " ".join(["tradelog.kept_exports", *(field.name for field in fields(ExportedTrade))])
 #: How long a page may be open before its button is too old.
 _MOST_AGE: Final = timedelta(hours=1)
 #: Django takes forms of 2.5 MB.

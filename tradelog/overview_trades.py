@@ -59,6 +59,8 @@ class TradesShown:
     rows_are_months: bool
     #: The exits of the first and the last trade of the strategy and symbol; None: no trade.
     reach: Period | None
+    #: As `Filters.strategy_id` has it.
+    strategy_id: int | None
 
     @property
     def discrepancies(self) -> int:
@@ -81,7 +83,7 @@ class TradesShown:
         since, until = self.period.bounds(zone)
         told = {
             narrowed: "yes",
-            "strategy": filters.strategy_id(),
+            "strategy": self.strategy_id,
             "symbol": filters.symbol,
             "exit_time__gte": since.isoformat(),
             "exit_time__lt": until.isoformat(),
@@ -127,6 +129,8 @@ class SummedUp:
     currencies: list[Results]
     #: The exits of the first and the last trade of the strategy and symbol; None: no trade.
     reach: Period | None
+    #: As `Filters.strategy_id` has it.
+    strategy_id: int | None
 
 
 def summed_up_trades(
@@ -140,8 +144,9 @@ def summed_up_trades(
     asked = period(filters, reach=reach, today=now.astimezone(zone).date())
     trades = filters.trades()
     chosen = asked if filters.first else shortened(asked, trades, zone)
-    of_days = Chosen(chosen.first, chosen.last, filters.strategy_id(), filters.symbol)
-    return SummedUp(chosen, chosen != asked, results_of(of_days, zone), reach)
+    strategy = filters.strategy_id()
+    of_days = Chosen(chosen.first, chosen.last, strategy, filters.symbol)
+    return SummedUp(chosen, chosen != asked, results_of(of_days, zone), reach, strategy)
 
 
 def trades_shown(
@@ -172,6 +177,7 @@ def trades_shown(
         rows=_equity_rows(performance.by_month(days) if by_month else days, zone),
         rows_are_months=by_month,
         reach=summed_up.reach,
+        strategy_id=summed_up.strategy_id,
     )
 
 

@@ -6,15 +6,16 @@ import csv
 import json
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPErrorProcessor, Request, build_opener
 
 from django.conf import settings
 
+from trades.comparison.groups import TradeGroup, taken_together
+from trades.direction import Direction
 from trades.models import Trade
 
 _FOLDER = Path(settings.BASE_DIR) / "demo"
@@ -28,90 +29,86 @@ STRATEGY = "Monthly pyramid"
 _RETRIES = 3
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ClosedTrade:
-    """A trade as a list of trades shows it."""
+class _AnyStatus(HTTPErrorProcessor):
+    """An answer of any status is one, and a redirect is not followed."""
 
-    entry_time: datetime
-    exit_time: datetime
-    direction: str
-    entry_price: Decimal
-    exit_price: Decimal
-    quantity: Decimal
+    def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:
+        return response
+
+    https_response = http_response
+
+
+class AnotherAnswers(Exception):
+    """Something answers that is no tradelog; the message says what."""
 
 
 def send(url: str, messages: Iterable[str]) -> Iterator[dict[str, object]]:
     """Post the messages one after the other, as TradingView does; yields each answer.
 
-    Raises OSError where nothing answers.
+    Raises OSError where nothing answers, and AnotherAnswers.
     """
     for message in messages:
         for attempt in range(_RETRIES + 1):
-            status, answer = _post(url, message)
+            status, what, body = _post(url, message)
             if status < 500 or attempt == _RETRIES:
                 break
             time.sleep(5)
-        yield answer
+        yield _read(what, body)
 
 
-def _post(url: str, message: str) -> tuple[int, dict[str, object]]:
+def _post(url: str, message: str) -> tuple[int, str, bytes]:
+    """The status of the answer, in words what answered, and the answer."""
     request = Request(url, message.encode(), {"Content-Type": "application/json"})
     try:
-        with urlopen(request, timeout=10) as response:
-            return response.status, json.load(response)
-    except HTTPError as error:
-        return error.code, json.load(error)
+        with build_opener(_AnyStatus).open(request, timeout=10) as response:
+            told = [f"{response.status} {response.reason}", response.headers["Content-Type"]]
+            if server := response.headers["Server"]:
+                told.append(f"from {server}")
+            return response.status, ", ".join(filter(None, told)), response.read()
+    except HTTPException as error:
+        raise AnotherAnswers(f"no HTTP ({error!r})") from error
 
 
-def expected_trades() -> list[ClosedTrade]:
-    """What TradingView lists, trades that share entry and exit taken together.
+def _read(what: str, body: bytes) -> dict[str, object]:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        answer = None
+    # What was answered is not shown: it may hold the URL, and so the token.
+    if not isinstance(answer, dict) or "status" not in answer:
+        raise AnotherAnswers(what)
+    return answer
 
-    It closes a lot of ten by two orders of one bar and lists a trade for each; one
-    alert tells both, and makes one trade of the lot.
-    """
+
+def expected_trades() -> list[TradeGroup]:
+    """What TradingView lists, oldest first."""
     with TRADES.open(newline="") as file:
-        listed = [
-            ClosedTrade(
+        return taken_together(
+            TradeGroup(
+                direction=Direction(row["direction"]),
                 entry_time=_utc(row["entry_time"]),
-                exit_time=_utc(row["exit_time"]),
-                direction=row["direction"],
                 entry_price=Decimal(row["entry_price"]),
+                exit_time=_utc(row["exit_time"]),
                 exit_price=Decimal(row["exit_price"]),
                 quantity=Decimal(row["quantity"]),
             )
             for row in csv.DictReader(file)
-        ]
-    return taken_together(listed)
+        )
 
 
-def logged_trades() -> list[ClosedTrade]:
+def logged_trades() -> list[TradeGroup]:
     """The same from the trade log."""
     return taken_together(
-        ClosedTrade(
+        TradeGroup(
+            direction=Direction(trade.direction),
             entry_time=trade.entry_time,
-            exit_time=trade.exit_time,
-            direction=trade.direction,
             entry_price=trade.entry_price,
+            exit_time=trade.exit_time,
             exit_price=trade.exit_price,
             quantity=trade.quantity,
         )
         for trade in Trade.objects.filter(strategy__name=STRATEGY)
     )
-
-
-def taken_together(trades: Iterable[ClosedTrade]) -> list[ClosedTrade]:
-    """Trades with the same entry and exit as one, oldest first."""
-    quantities: dict[tuple[datetime, datetime, str, Decimal, Decimal], Decimal] = {}
-    for trade in trades:
-        key = (
-            trade.entry_time,
-            trade.exit_time,
-            trade.direction,
-            trade.entry_price,
-            trade.exit_price,
-        )
-        quantities[key] = quantities.get(key, Decimal(0)) + trade.quantity
-    return sorted(ClosedTrade(*key, quantity) for key, quantity in quantities.items())
 
 
 def _utc(text: str) -> datetime:

@@ -72,20 +72,15 @@ def receive(delivery: Delivery, *, correlation_id: uuid.UUID, received_at: datet
             tell_entry(appending.entry, waiting.book)
 
 
-def settle_through(
-    entry: Entry, *, patience: float, retry_failed: bool = False, give_up: bool = False
-) -> Outcome:
+def settle_through(entry: Entry, *, patience: float, give_up: bool = False) -> Outcome:
     """Settle the entries of this entry's book up to and with itself, in log order.
 
     Waits up to `patience` seconds for other processes that hold some of them.
     Raises Queued (or DatabaseUnavailable, ProcessingError) if this entry has to
     wait longer; it is then free for the next one who comes by. With
-    `retry_failed` an alert that failed is tried once more, with `give_up` an exit whose
-    time to wait is over fails.
+    `give_up` an exit whose time to wait is over fails.
     """
-    return outcome_of(
-        hand_over(entry, patience=patience, retry_failed=retry_failed, give_up=give_up)
-    )
+    return outcome_of(hand_over(entry, patience=patience, give_up=give_up))
 
 
 def hand_over(
@@ -96,7 +91,10 @@ def hand_over(
     give_up: bool = False,
     appending: Appending | None = None,
 ) -> Waiting:
-    """As `settle_through`, and wait for nothing; `outcome_of` tells what came of it."""
+    """As `settle_through`, and wait for nothing; `outcome_of` tells what came of it.
+
+    With `retry_failed` an alert that failed is tried once more.
+    """
     waiting = Waiting(
         entry,
         limit=time.monotonic() + patience,

@@ -29,7 +29,6 @@ def test_the_lots_of_a_book_are_one_position() -> None:
         quantity=Decimal("3.5"),
         entry_price=Decimal(110),  # (3 × 100 + 0.5 × 170) / 3.5
         oldest=NOW - 5 * HOUR,
-        youngest=NOW - HOUR,
         age=5 * HOUR,
     )
 

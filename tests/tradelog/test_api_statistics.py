@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal as D
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from tests.factories import StrategyFactory, TradeFactory
 from tests.tradelog.api import Reader
@@ -148,6 +151,17 @@ def test_a_year_of_too_many_trades_is_said_to_be_shortened(
     assert (told["is_shortened"], told["currencies"][0]["trades"]) == (True, 2)
     whole = api("statistics/", **{"from": str((now - timedelta(days=9)).date())})
     assert (whole["is_shortened"], whole["currencies"][0]["trades"]) == (False, 4)
+
+
+def test_nothing_is_asked_twice(trades: None, staff: Client, api: Reader) -> None:
+    for answers in (
+        lambda: api("statistics/", strategy="Alpha"),
+        lambda: show(staff, strategy="Alpha"),
+    ):
+        with CaptureQueriesContext(connection) as captured:
+            answers()
+        asked = Counter(query["sql"] for query in captured.captured_queries)
+        assert {sql for sql, times in asked.items() if times > 1} <= {"BEGIN", "COMMIT"}
 
 
 def test_no_trades(api: Reader) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import StringIO
+from threading import Thread
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -39,6 +43,50 @@ def test_other_trades_are_told_apart(server: Server) -> None:
     Trade.objects.filter(pk=Trade.objects.earliest("id").pk).update(exit_price=1)
     with pytest.raises(CommandError, match="not the trades"):
         demo(server.port)
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[int]:
+    """The port of something that gives every request this answer."""
+
+    class Another(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.wfile.write(answer)
+
+        def log_message(self, *args: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Another) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (
+            b"HTTP/1.0 404 Not Found\r\nServer: nginx\r\nContent-Type: text/html\r\n\r\n<html>",
+            "404 Not Found, text/html, from nginx",
+        ),
+        (
+            b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n[]",
+            "200 OK, application/json",
+        ),
+        (b'HTTP/1.0 200 OK\r\n\r\n{"message": "hello"}', "200 OK"),
+        (b"SSH-2.0-OpenSSH\r\n", r"no HTTP \(BadStatusLine\('SSH-2.0-OpenSSH.*'\)\)"),
+    ],
+)
+def test_what_answers_instead_is_said(answer: bytes, told: str) -> None:
+    with (
+        answering(answer) as port,
+        pytest.raises(CommandError, match=f"^What answers there is no tradelog: {told}\\.$"),
+    ):
+        demo(port)
 
 
 def test_no_server_is_said_clearly(databases: None, settings: Settings) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.core import signing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,9 +28,6 @@ TRADES = st.builds(
     exit_price=st.none() | EXACT,
     pnl=st.none() | EXACT,
     commission=st.none() | EXACT,
-    entry_signal=st.text(max_size=10),
-    exit_signal=st.text(max_size=10),
-    is_open=st.booleans(),
     currency=st.text(max_size=5),
 )
 
@@ -41,6 +39,19 @@ def test_what_is_kept_comes_back(trades: list[ExportedTrade], name: str, last: d
         "Alpha", None, "UTC", Tolerances(timedelta(minutes=5), Tolerance(Decimal("0.5")))
     )
     assert kept(keep(export, choice)) == (export, choice)
+
+
+def test_a_page_from_before_the_update_is_too_old() -> None:
+    """It kept a trade's two signals and whether it was open as well."""
+    trade = [1, "long", "1", "2025-01-01", "5", None, None, None, None, "Go", "Open", True, "USD"]
+    told = {
+        "file": ["list.csv", "0" * 64, "2025-01-02T00:00:00"],
+        "trades": [trade],
+        "choice": ["Alpha", None, "UTC"],
+        "tolerances": [300.0, "0.5", "0"],
+    }
+    with pytest.raises(signing.BadSignature):
+        kept(signing.dumps(told, salt="tradelog.kept_exports", compress=True))
 
 
 def test_ten_thousand_trades_are_kept() -> None:

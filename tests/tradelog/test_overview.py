@@ -49,8 +49,9 @@ def test_the_numbers_are_those_of_the_list_of_trades(demo: Client) -> None:
     pnls = []
     of_day: dict[date, Decimal] = {}
     for trade in session.expected_trades():
-        sign = 1 if trade.direction == "long" else -1
-        pnls.append((trade.exit_price - trade.entry_price) * trade.quantity * sign)
+        assert trade.exit_time is not None and trade.exit_price is not None
+        gained = trade.exit_price - trade.entry_price
+        pnls.append(gained * trade.quantity * trade.direction.sign)
         exit_day = trade.exit_time.date()
         of_day[exit_day] = of_day.get(exit_day, Decimal(0)) + pnls[-1]
     wins, losses = [pnl for pnl in pnls if pnl > 0], [-pnl for pnl in pnls if pnl < 0]

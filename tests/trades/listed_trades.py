@@ -32,7 +32,7 @@ def told(content: bytes) -> list[tuple[Any, ...]]:
     return [
         (
             trade.number, trade.direction.value, trade.quantity, trade.entry_time,
-            trade.entry_price, trade.exit_time, trade.exit_price, trade.pnl, trade.is_open,
+            trade.entry_price, trade.exit_time, trade.exit_price, trade.pnl,
         )
         for trade in read_export(content).trades
     ]  # fmt: skip

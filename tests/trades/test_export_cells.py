@@ -70,6 +70,14 @@ def test_any_text_is_a_number_or_unreadable(text: str) -> None:
         ("2.5e-7", ".", "2.5E-7"),
         ("5.25%", ".", "5.25"),
         (".5", ".", "0.5"),
+        # In brackets below 0, as accountants write it.
+        ("(10.00)", ".", "-10.00"),
+        ("($10.00)", ".", "-10.00"),
+        ("$(10.00)", ".", "-10.00"),
+        ("(10.00 USD)", ".", "-10.00"),
+        ("(10.00) USD", ".", "-10.00"),
+        ("( 1.234,5 € )", ",", "-1234.5"),
+        ("（10）", ".", "-10"),  # noqa: RUF001
     ],
 )
 def test_numbers(text: str, mark: str, number: str) -> None:
@@ -78,8 +86,12 @@ def test_numbers(text: str, mark: str, number: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["1,23", "12,34,567", "1.2.3", "1 2", "--5", "1,2345", "0x10", "1e999", "inf", "nan", "١٢"],
-)
+    [
+        "1,23", "12,34,567", "1.2.3", "1 2", "--5", "1,2345", "0x10", "1e999", "inf", "nan", "١٢",
+        "(10.00", "10.00)", "((10.00))", "(-10.00)", "-(10.00)", "()", "($)", ")10.00(", "[10.00]",
+        "<10.00>", "10.00-",
+    ],
+)  # fmt: skip
 def test_no_numbers(text: str) -> None:
     with pytest.raises(CellUnreadable):
         read_number(text, ".")

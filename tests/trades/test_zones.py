@@ -174,12 +174,23 @@ def test_every_zone_that_is_tried_can_be_named() -> None:
 
 def test_zones_as_people_name_them() -> None:
     at = datetime.fromisoformat("2025-07-01 12:00")
-    for name, hours in (("utc", 0), ("UTC+5:30", 5.5), ("-03:00", -3), ("GMT+2", 2), ("+1400", 14)):
+    for name, hours in (
+        ("utc", 0),
+        ("UTC+5:30", 5.5),
+        ("-03:00", -3),
+        ("GMT+2", 2),
+        ("+1400", 14),
+        ("−3", -3),
+    ):
         assert zone_named(name).utcoffset(at) == timedelta(hours=hours)
     for name in (
         "",
         "Berlin",
         "UTC+25",
+        "UTC+5:75",
+        "UTC10",
+        "UTC05:30",
+        "0530",
         "../etc/passwd",
         "Europe/Nowhere",
         "/etc/passwd",

@@ -24,7 +24,7 @@ from tradelog.overview_filters import NO_CURRENCY, Filters, TradesForm
 from tradelog.overview_trades import SummedUp, steps_are, summed_up_trades
 from tradelog.timezones import zone_names
 from trades import performance
-from trades.books import traded_books
+from trades.books import TradedBook, traded_books
 from trades.models import Strategy, Trade
 from trades.performance import Tally
 from trades.results import Results
@@ -154,13 +154,14 @@ class StatisticsView(ReadOnly, APIView):
 
     @extend_schema(parameters=_PARAMETERS)
     def get(self, request: Request) -> Response:
-        filters, zone = _asked(request)
-        found = summed_up_trades(filters, traded_books(), zone, timezone.now())
+        books = traded_books()
+        filters, zone = _asked(request, books)
+        found = summed_up_trades(filters, books, zone, timezone.now())
         return Response(StatisticsSerializer(_told(found, filters, zone)).data)
 
 
-def _asked(request: Request) -> tuple[Filters, ZoneInfo]:
-    symbols = {book.symbol for book in traded_books()} | symbols_held()
+def _asked(request: Request, books: list[TradedBook]) -> tuple[Filters, ZoneInfo]:
+    symbols = {book.symbol for book in books} | symbols_held()
     form = StatisticsForm(
         request.query_params,
         strategies=list(Strategy.objects.values_list("name", flat=True)),

@@ -34,7 +34,7 @@ _EAST: Final = timedelta(hours=14)
 #: Trades that are looked at, spread evenly over the export.
 _MOST_SAMPLED: Final = 1000
 
-_OFFSET: Final = re.compile(r"(?:UTC|GMT)?([+-−])(\d{1,2})(?::?(\d{2}))?", re.IGNORECASE)
+_OFFSET: Final = re.compile(r"(?:UTC|GMT)?([-+−])(\d{1,2})(?::?([0-5]\d))?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

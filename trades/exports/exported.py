@@ -27,9 +27,6 @@ class ExportedTrade:
     #: Net, in quote currency; None where the file tells none.
     pnl: Decimal | None = None
     commission: Decimal | None = None
-    entry_signal: str = ""
-    exit_signal: str = ""
-    is_open: bool = False
     #: The quote currency as the columns name it; "" where they do not.
     currency: str = ""
 

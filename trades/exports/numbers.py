@@ -14,10 +14,11 @@ _LONGEST: Final = 60
 #: Digits before the point and after it, as everywhere in the log.
 _DIGITS: Final = 18
 
-_MINUS: Final = str.maketrans({"−": "-", "–": "-", "‒": "-", "﹣": "-", "－": "-"})  # noqa: RUF001
+_SIGNS: Final = str.maketrans("−–‒﹣－（）", "-----()")  # noqa: RUF001
 _SPACE_OR_APOSTROPHE: Final = re.compile(r"(?<=\d)[\s'’](?=\d{3}(?!\d))")  # noqa: RUF001
-#: Around a number: spaces, a currency's sign or code.
-_AROUND: Final = re.compile(r"^(?:[^\d\s.,+-]{1,5}\s?)?(.*?)(?:\s?[^\d\s.,]{1,5})?$", re.DOTALL)
+#: A currency's sign or code, or a percent sign; nothing that may tell a minus.
+_CURRENCY: Final = r"[^\d\s.,+()<>\[\]{}-]{1,5}"
+_AROUND: Final = re.compile(rf"(?:{_CURRENCY}\s?)?(.*?)(?:\s?{_CURRENCY})?", re.DOTALL)
 _PLAIN: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
@@ -85,12 +86,21 @@ def _with_point(text: str, mark: str, *, certain: bool) -> str:
 
 
 def _bare(text: str) -> str:
-    """A number without the currency around it and without spaces or apostrophes in it."""
-    text = text.translate(_MINUS).strip()
+    """A number without the currency around it and without spaces or apostrophes in it.
+
+    In brackets it is below 0, as accountants write it.
+    """
+    text = text.translate(_SIGNS).strip()
     if not _PLAIN.fullmatch(text):
-        around = _AROUND.match(text)
-        text = around[1] if around else text
+        text = _without_currency(text)
+        if text.startswith("(") and text.endswith(")"):
+            text = "-" + _without_currency(text[1:-1].strip())
     return _SPACE_OR_APOSTROPHE.sub("", text)
+
+
+def _without_currency(text: str) -> str:
+    around = _AROUND.fullmatch(text)
+    return around[1] if around else text
 
 
 def _checked(text: str, value: object) -> Decimal:

@@ -227,9 +227,6 @@ class _Reading:
             exit_price=exit_price,
             pnl=pnl,
             commission=commission,
-            entry_signal=entry.signal,
-            exit_signal=leaving.signal if leaving else "",
-            is_open=closed is None,
             currency=self._header.currency,
         )
 

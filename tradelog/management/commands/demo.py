@@ -43,6 +43,8 @@ class Command(BaseCommand):
                 f"Nothing answers{where} ({error}). Start the server with `make serve` first; what "
                 "follows that (PORT=…) is to follow `make demo` as well."
             ) from error
+        except session.AnotherAnswers as error:
+            raise CommandError(f"What answers there is no tradelog: {error}.") from error
         told = ", ".join(f"{number} {status}" for status, number in became.items())
         self.stdout.write(f"{len(messages)} alerts sent: {told}.\n\n")
         self._show_trades()
