@@ -62,6 +62,11 @@ def as_time(moment: datetime | None, *, with_seconds: bool = True) -> SafeString
     )
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """How many of something: 1 trade, 2,000 trades; `several` where that is not one with an s."""
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
+
+
 def age(passed: timedelta) -> str:
     """How long, by its two largest units: 3 d 4 h, 12 min 5 s, 40 s."""
     seconds = max(0, int(passed.total_seconds()))

@@ -27,8 +27,6 @@ class Fill:
 
     strategy: Strategy
     symbol: str
-    #: The alert: `webhook_logs.id`; None until its row is there.
-    log_id: int | None
     #: In quote currency for one unit.
     price: Decimal
     #: The order's own time, UTC.
@@ -65,18 +63,18 @@ class Booking:
 
 def booking_of(netting: Netting, lots: list[Lot], fill: Fill) -> Booking:
     """The effect of one order on the lots it was netted against; they are changed, not saved."""
-    shares = commission_shares(netting, fill.commission)
+    shares = _commission_shares(netting, fill.commission)
     by_id = {lot.pk: lot for lot in lots}
-    trades = trades_of(netting.closings, by_id, fill, shares)
+    trades = _trades_of(netting.closings, by_id, fill, shares)
     closed, rests = [], []
     for closing, trade in zip(netting.closings, trades, strict=True):
         lot = by_id[closing.lot.id]
         if closing.is_partial:
             rests.append(lot)
-            lot = split(lot, closing.quantity)
+            lot = _split(lot, closing.quantity)
         lot.status, lot.point_value = LotStatus.CLOSED, trade.point_value
         closed.append(lot)
-    opened = lot_of(netting.opening, fill, shares[-1]) if netting.opening else None
+    opened = _lot_of(netting.opening, fill, shares[-1]) if netting.opening else None
     return Booking(tuple(trades), tuple(closed), tuple(rests), opened)
 
 
@@ -125,9 +123,9 @@ def _by_alert(name: str, lots: Sequence[tuple[Lot, UUID]]) -> rows.Named:
     return {name: ("correlation_id", [alert for _, alert in lots])}
 
 
-def lot_of(opening: Opening, fill: Fill, commission: Decimal) -> Lot:
+def _lot_of(opening: Opening, fill: Fill, commission: Decimal) -> Lot:
     """The lot that an order opens, not yet saved; `commission` is the opening's share."""
-    lot = rows.new(
+    return rows.new(
         Lot,
         strategy_id=fill.strategy.pk,
         symbol=fill.symbol,
@@ -138,12 +136,9 @@ def lot_of(opening: Opening, fill: Fill, commission: Decimal) -> Lot:
         entry_commission=commission,
         currency=fill.currency,
     )
-    if fill.log_id is not None:
-        lot.entry_webhook_log_id = fill.log_id
-    return lot
 
 
-def commission_shares(netting: Netting, commission: Decimal) -> list[Decimal]:
+def _commission_shares(netting: Netting, commission: Decimal) -> list[Decimal]:
     """The order's commission by quantity, one part a closing and then the opening's."""
     quantities = [closing.quantity for closing in netting.closings]
     if netting.opening is not None:
@@ -163,7 +158,7 @@ def _by_quantity(amount: Decimal, quantities: list[Decimal]) -> list[Decimal]:
     return parts
 
 
-def trades_of(
+def _trades_of(
     closings: tuple[Closing, ...], lots: dict[int, Lot], fill: Fill, commissions: list[Decimal]
 ) -> list[Trade]:
     """One trade a closing, not yet saved; `commissions` are the exit's shares, in their order."""
@@ -225,7 +220,7 @@ def _compare_reported(trades: list[Trade], fill: Fill) -> None:
             trade.pnl_discrepancy = None if flagged is None else plain(part)
 
 
-def split(lot: Lot, quantity: Decimal) -> Lot:
+def _split(lot: Lot, quantity: Decimal) -> Lot:
     """Take a quantity off a lot; return the new lot that holds it, not yet saved."""
     commission = share(lot.entry_commission, quantity, lot.quantity)
     part = rows.new(

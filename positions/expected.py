@@ -1,4 +1,4 @@
-"""What a book must hold, booked in memory by the same arithmetic as the live path."""
+"""What a book must hold, booked in memory by the code that books it live."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
 
-from positions.booking import Fill, commission_shares, lot_of, split, trades_of
-from positions.models import Lot, LotStatus
+from positions.booking import Fill, booking_of
+from positions.models import Lot
 from positions.netting import Netting, Order, net
 from positions.open_lots import OpenLots
 from trades.models import Trade
@@ -31,27 +31,22 @@ class ExpectedBook:
         """Signed: long is positive."""
         return OpenLots(self.open).position
 
-    def carry_out(self, order: Order, fill: Fill) -> tuple[Netting, list[Trade]]:
-        """Give one order its effect; raises NoOpenPosition if it has none."""
-        netting = net(order, OpenLots(self.open).as_netted())
-        by_id = {lot.pk: lot for lot in self.open}
-        shares = commission_shares(netting, fill.commission)
-        trades = trades_of(netting.closings, by_id, fill, shares)
-        for closing, trade in zip(netting.closings, trades, strict=True):
-            lot = by_id[closing.lot.id]
-            if closing.is_partial:
-                lot = self._add(split(lot, closing.quantity))
-            else:
-                self.open.remove(lot)
-            lot.status, lot.point_value = LotStatus.CLOSED, trade.point_value
-            lot.exit_webhook_log_id = fill.log_id
+    def carry_out(self, order: Order, fill: Fill, alert: int) -> tuple[Netting, tuple[Trade, ...]]:
+        """Give the order of an alert (by its id) its effect; raises NoOpenPosition if none."""
+        lots = OpenLots(self.open)
+        netting = net(order, lots.as_netted())
+        booking = booking_of(netting, self.open, fill)
+        booking.take_alert(alert)
+        for lot, trade in zip(booking.closed, booking.trades, strict=True):
             lot.trade = trade
-        self.trades += trades
-        if netting.opening is not None:
-            self.open.append(self._add(lot_of(netting.opening, fill, shares[-1])))
-        return netting, trades
+            if lot not in self.open:  # A part, just split off.
+                self._add(lot)
+        if booking.opened is not None:
+            self._add(booking.opened)
+        self.open = lots.after(booking.opened).first
+        self.trades += booking.trades
+        return netting, booking.trades
 
-    def _add(self, lot: Lot) -> Lot:
+    def _add(self, lot: Lot) -> None:
         lot.pk = next(self._ids)
         self.lots.append(lot)
-        return lot

@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from positions.findings import Check, Finding, FindingKind
+from trades.comparison.tolerances import Tolerances
 
+#: How far what is exported may differ, as a share.
+_PRICE: Final = f"{Tolerances().price.amount:f}"
+_QUANTITY: Final = f"{Tolerances().quantity.amount:f}"
 _OF_STRATEGY: Final = "s.name = coalesce(%(strategy)s, s.name)"
 
 #: An imported trade has no lot, and says where it comes from.
@@ -48,10 +52,10 @@ _IMPORTED_TWICE: Final = f"""
                 = (t.strategy_id, t.symbol, t.direction)
               AND other.exit_time >= t.exit_time AND other.exit_time < t.exit_time + b.bar
               AND other.entry_time >= t.entry_time AND other.entry_time < t.entry_time + b.bar
-              AND abs(other.entry_price - t.entry_price) <= t.entry_price * 0.00001
-              AND abs(other.exit_price - t.exit_price) <= t.exit_price * 0.00001
+              AND abs(other.entry_price - t.entry_price) <= t.entry_price * {_PRICE}
+              AND abs(other.exit_price - t.exit_price) <= t.exit_price * {_PRICE}
      ) made
-     WHERE abs(made.quantity - t.quantity) <= t.quantity * 0.001 AND {_OF_STRATEGY}
+     WHERE abs(made.quantity - t.quantity) <= t.quantity * {_QUANTITY} AND {_OF_STRATEGY}
      ORDER BY t.id
 """
 

@@ -10,6 +10,7 @@ from django.core.cache import cache
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+import rows
 from tests.alerts import Poster
 from tests.server import Server
 
@@ -41,6 +42,13 @@ def django_db_modify_db_settings() -> None:
 @pytest.fixture
 def databases(transactional_db: None) -> None:
     """Both databases, really committed to: threads and processes see what tests write."""
+
+
+@pytest.fixture
+def together(databases: None) -> None:
+    """A PostgreSQL to which the statements of a transaction go together."""
+    if not rows.notices_silence():
+        pytest.skip("before PostgreSQL 17 each statement goes alone")
 
 
 @pytest.fixture

@@ -33,10 +33,11 @@ NOWHERE = "postgres://postgres@%2Fnowhere/tradelog"
 def databases_of_this_run() -> dict[str, str]:
     """The environment under which another process works on this run's test databases."""
     main = connections["default"].settings_dict
-    host = quote(main["HOST"], safe="")
+    user, password, host = (quote(main[name], safe="") for name in ("USER", "PASSWORD", "HOST"))
+    secret = f":{password}" if password else ""
     port = f":{main['PORT']}" if main["PORT"] else ""
     return {
-        "DATABASE_URL": f"postgres://{main['USER']}@{host}{port}/{main['NAME']}",
+        "DATABASE_URL": f"postgres://{user}{secret}@{host}{port}/{main['NAME']}",
         "WAL_DATABASE_URL": f"sqlite:///{connections['wal'].settings_dict['NAME']}",
         "TRADELOG_DATA": str(settings.TRADELOG_DATA),
         "PYTHONPATH": str(ROOT),

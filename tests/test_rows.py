@@ -18,6 +18,7 @@ from webhooks.models import LogStatus, WebhookLog
 pytestmark = pytest.mark.usefixtures("databases")
 
 
+@pytest.mark.usefixtures("together")
 def test_more_than_the_kernel_takes_at_once_goes_with_the_commit() -> None:
     long = "x" * 8_000_000
     with rows.transaction_in_few_trips():

@@ -16,7 +16,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from audit.shown import exact
+from audit.shown import counted, exact
 from tradelog.kept_exports import TooManyTrades, keep, kept
 from tradelog.permissions import NEEDED, ask_for
 from tradelog.timezones import zone_names
@@ -155,7 +155,7 @@ def import_export_of(request: HttpRequest) -> HttpResponse:
         if batch is None:
             messages.warning(request, told)
         else:
-            trades = f"{batch.count} trade{'' if batch.count == 1 else 's'}"
+            trades = counted(batch.count, "trade")
             messages.success(request, f"Imported {trades} as import {batch.pk}. {told}".strip())
     return redirect("compare-export")
 

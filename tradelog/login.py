@@ -11,6 +11,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponseBase
 
 from addresses import client_address, counted_as
+from audit.shown import counted
 from tradelog.attempts import seconds_to_wait
 from tradelog.error_page import error_page
 
@@ -30,7 +31,7 @@ def log_in(request: HttpRequest) -> HttpResponseBase:
         response = error_page(
             429,
             "Too many attempts to log in",
-            f"Try again in {minutes} minute{'s' * (minutes > 1)}.",
+            f"Try again in {counted(minutes, 'minute')}.",
         )
         response["Retry-After"] = str(seconds)
         return response

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from concurrent.futures import TimeoutError as WriteTimeout
 from typing import Any
 
-from django.db import Error, connection
+from django.db import Error
 from django.http import HttpRequest, HttpResponse
 
 import deadline
 from tradelog.error_page import error_page
 from tradelog.routes import needs_database
 from wal import journal
+from webhooks.main_database import ask
 
 #: How long a page waits for a database before it says that it is out of reach.
 _PATIENCE_SECONDS = 2.0
@@ -35,8 +36,7 @@ class OutageMiddleware:
         match = request.resolver_match
         assert match is not None
         if needs_database(match.route):
-            with deadline.within(_PATIENCE_SECONDS), connection.cursor() as cursor:
-                cursor.execute("SELECT 1")
+            ask(_PATIENCE_SECONDS)
 
 
 def outage_page() -> HttpResponse:

@@ -93,6 +93,7 @@ def alerts_shown(
             backward=backward,
             alarms=_alarms(asked),
             asked=asked,
+            soon=timedelta(seconds=settings.ALERT_WAITING_SECONDS),
             parking=timedelta(seconds=settings.PARK_SECONDS),
             now=now,
         ),

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager, nullcontext
 
 from django.conf import settings
 from django.core.management import call_command
@@ -16,6 +16,7 @@ from django.db import OperationalError, connections
 
 import metering
 from data_folder import sole_server
+from locks import held
 from tradelog import instructions
 from tradelog.embedded import Cluster, ClusterError
 from tradelog.workers import WorkersFailed, run_workers
@@ -143,23 +144,10 @@ def _keep_running(cluster: Cluster, leaving: threading.Event) -> None:
 
 
 def _migrate(alias: str) -> None:
-    with _alone(alias):
+    # Other hosts may migrate the same database; not where it is a file in our own folder.
+    is_shared = connections[alias].vendor == "postgresql"
+    with held(alias, _MIGRATING) if is_shared else nullcontext():
         call_command("migrate", database=alias, verbosity=0, interactive=False)
-
-
-@contextmanager
-def _alone(alias: str) -> Iterator[None]:
-    """Wait until no other host migrates the same database, and keep them waiting meanwhile."""
-    if connections[alias].vendor != "postgresql":
-        yield  # A file in our own folder.
-        return
-    # A transaction on a connection of its own: migrations commit, and a lock of the session
-    # would be lost behind a PgBouncer.
-    with closing(connections[alias].copy()) as connection:
-        connection.set_autocommit(False)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATING])
-        yield
 
 
 def _migrate_log() -> None:

@@ -6,20 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from audit.shown import age
+from audit.shown import age, counted
 from wal.backlog import Backlog
 from wal.models import EntryStatus
 from watch.models import Alarm
 from webhooks.models import LogStatus
 from webhooks.traffic import Asked, Traffic
-
-#: An alert that waits longer than this is held up by something.
-_SOON: Final = timedelta(seconds=60)
 
 
 class Severity(StrEnum):
@@ -63,6 +60,7 @@ def verdict(
     backward: Listed,
     alarms: Sequence[Alarm],
     asked: Asked,
+    soon: timedelta,
     parking: timedelta,
     now: datetime,
 ) -> Verdict:
@@ -70,10 +68,11 @@ def verdict(
 
     Without a backlog the log cannot be read. `differing` are the trades whose P&L differs
     from the reported one, `backward` those whose exit's time is before their entry's.
-    `parking` is how long an exit may wait for its entry.
+    An alert that waits for longer than `soon` is held up by something; `parking` is how long
+    an exit may wait for its entry.
     """
     remarks = [
-        *_of_log(backlog, parking=parking, now=now),
+        *_of_log(backlog, soon=soon, parking=parking, now=now),
         *_of_alerts(traffic, asked),
         *_of_alarms(alarms),
         *_of_trades(differing, backward),
@@ -81,7 +80,7 @@ def verdict(
     remarks.sort(key=lambda remark: remark.severity is not Severity.TROUBLE)
     if remarks:
         number = len(remarks)
-        text = f"{number} thing{'s' * (number > 1)} need{'s' * (number == 1)} a look"
+        text = f"{counted(number, 'thing')} need{'s' * (number == 1)} a look"
         return Verdict(remarks[0].severity, text, tuple(remarks))
     days = (asked.until - asked.since).days
     within = f"in the last {days} days" if days > 1 else "in the last 24 hours"
@@ -90,13 +89,15 @@ def verdict(
         return Verdict(Severity.GOOD, f"No alert came {within}; nothing waits", ())
     return Verdict(
         Severity.GOOD,
-        f"Everything is logged: {_number(traffic.alerts, 'alert')} {within}, "
+        f"Everything is logged: {counted(traffic.alerts, 'alert')} {within}, "
         f"{waiting} waiting, 0 failed, 0 drifted",
         (),
     )
 
 
-def _of_log(backlog: Backlog | None, *, parking: timedelta, now: datetime) -> Iterator[Remark]:
+def _of_log(
+    backlog: Backlog | None, *, soon: timedelta, parking: timedelta, now: datetime
+) -> Iterator[Remark]:
     if backlog is None:
         yield Remark(
             Severity.TROUBLE,
@@ -104,7 +105,7 @@ def _of_log(backlog: Backlog | None, *, parking: timedelta, now: datetime) -> It
             "it cannot be written, alerts are not accepted",
         )
         return
-    for waiting in backlog.overdue(now, soon=_SOON, parking=parking):
+    for waiting in backlog.overdue(now, soon=soon, parking=parking):
         words = {
             EntryStatus.PENDING: "in the log for its effect",
             EntryStatus.PROCESSING: "in the log, taken up and not finished",
@@ -113,13 +114,13 @@ def _of_log(backlog: Backlog | None, *, parking: timedelta, now: datetime) -> It
         waits = "waits" if waiting.entries == 1 else "wait, the oldest"
         yield Remark(
             Severity.TROUBLE,
-            f"{_number(waiting.entries, 'alert')} {waits} since {age(now - waiting.since)} {words}",
+            f"{counted(waiting.entries, 'alert')} {waits} since {age(now - waiting.since)} {words}",
             _list("wal_entry", status__exact=waiting.status),
         )
     if backlog.doubtful:
         yield Remark(
             Severity.TROUBLE,
-            f"{_number(backlog.doubtful, 'order')} {'has' if backlog.doubtful == 1 else 'have'} no "
+            f"{counted(backlog.doubtful, 'order')} {'has' if backlog.doubtful == 1 else 'have'} no "
             "effect: another order came before with the same key",
             _list("wal_entry", status__exact=EntryStatus.DUPLICATE),
         )
@@ -142,20 +143,20 @@ def _of_alerts(traffic: Traffic, asked: Asked) -> Iterator[Remark]:
         if number:
             yield Remark(
                 Severity.TROUBLE,
-                f"{_number(number, 'alert')} {words}",
+                f"{counted(number, 'alert')} {words}",
                 _alerts(asked, status__exact=status),
             )
     if traffic.drifted:
         yield Remark(
             Severity.TROUBLE,
-            f"{_number(traffic.drifted, 'alert')} drifted: TradingView's position was another "
+            f"{counted(traffic.drifted, 'alert')} drifted: TradingView's position was another "
             "than the one logged",
             _alerts(asked, drift__exact=1),
         )
     if traffic.via_mail:
         yield Remark(
             Severity.ATTENTION,
-            f"{_number(traffic.via_mail, 'alert')} came by mail alone: "
+            f"{counted(traffic.via_mail, 'alert')} came by mail alone: "
             f"{'its webhook was' if traffic.via_mail == 1 else 'their webhooks were'} missed",
             _alerts(asked, via_mail__exact=1),
         )
@@ -176,7 +177,7 @@ def _of_trades(differing: Listed, backward: Listed) -> Iterator[Remark]:
 
 
 def _shown(trades: Listed, words: str) -> Remark:
-    text = f"{_number(trades.number, 'trade')} shown here {words}"
+    text = f"{counted(trades.number, 'trade')} shown here {words}"
     return Remark(Severity.ATTENTION, text, trades.url)
 
 
@@ -193,7 +194,3 @@ def _alerts(asked: Asked, **parameters: object) -> str:
 def _list(model: str, **parameters: object) -> str:
     address = reverse(f"admin:{model}_changelist")
     return f"{address}?{urlencode(parameters)}" if parameters else address
-
-
-def _number(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"

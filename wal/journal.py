@@ -250,13 +250,13 @@ def walk(entries: QuerySet[Entry], *, step: int = 100) -> Iterator[Entry]:
 
 
 def told_in_steps(
-    entries: QuerySet[Entry], *columns: str, step: int
+    found: QuerySet[Any], *columns: str, step: int
 ) -> Iterator[list[tuple[Any, ...]]]:
-    """Columns of entries in the order of their ids, so many entries at a time.
+    """Columns of entries, or of other rows, in the order of their ids, so many at a time.
 
     The first column is the id. As with `walk`, nothing stays open between steps.
     """
-    told = entries.order_by("id").values_list(*columns)
+    told = found.order_by("id").values_list(*columns)
     last = 0
     while rows := list(told.filter(pk__gt=last)[:step]):
         yield rows

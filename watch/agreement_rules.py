@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from audit.shown import counted
 from watch.facts import Facts
 from watch.models import Rule
 from watch.symptoms import Limits, Symptom, alerts, of, within
@@ -31,7 +32,7 @@ def discrepancy(facts: Facts, limits: Limits) -> list[Symptom] | None:
         Symptom(
             Rule.DISCREPANCY,
             strategy,
-            f"{number:,} trade{'s' * (number != 1)}{of(strategy)} {within(facts)} "
+            f"{counted(number, 'trade')}{of(strategy)} {within(facts)} "
             f"{'has' if number == 1 else 'have'} another P&L than the alert reported.",
         )
         for strategy, number in sorted(facts.records.discrepancies.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from audit.shown import age
+from audit.shown import age, counted
 from wal.models import EntryStatus
 from watch.facts import LACKS_TABLES, Facts
 from watch.models import Rule
@@ -86,7 +86,7 @@ def key(facts: Facts, limits: Limits) -> list[Symptom] | None:
     if not number:
         return []
     text = (
-        f"{number:,} order{'s' * (number != 1)} had no effect {within(facts)}: another order came "
+        f"{counted(number, 'order')} had no effect {within(facts)}: another order came "
         "before with the same key."
     )
     return [Symptom(Rule.KEY, "", text)]

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from audit.shown import age
+from audit.shown import age, counted
 from watch.facts import Facts
 from watch.models import Rule
 
@@ -48,7 +48,7 @@ def limits() -> Limits:
 
 
 def alerts(number: int) -> str:
-    return f"{number:,} alert{'s' * (number != 1)}"
+    return counted(number, "alert")
 
 
 def wait(number: int) -> str:

@@ -204,7 +204,7 @@ class EntryAdmin(AuditTrailAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.replay_entry)
         return [
-            path("<path:object_id>/replay/", view, name="wal_entry_replay"),
+            path("<int:entry_id>/replay/", view, name="wal_entry_replay"),
             *super().get_urls(),
         ]
 
@@ -233,13 +233,13 @@ class EntryAdmin(AuditTrailAdmin):
         for entry in queryset.order_by("id"):
             self._replay(request, entry)
 
-    def replay_entry(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def replay_entry(self, request: HttpRequest, entry_id: int) -> HttpResponse:
         """Replay one entry, and show what became of its alert."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         if not self.has_replay_permission(request):
             raise PermissionDenied
-        entry = get_object_or_404(Entry, pk=object_id)
+        entry = get_object_or_404(Entry, pk=entry_id)
         self._replay(request, entry)
         log = WebhookLog.objects.filter(correlation_id=entry.correlation_id).first()
         if log is None:

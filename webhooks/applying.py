@@ -33,11 +33,8 @@ from webhooks.outcome import Outcome, recorded_outcome
 from webhooks.parking import has_expired, parked_for
 from webhooks.sameness import find_same, orders_another
 from webhooks.signal import Signal
-from webhooks.standing import STATEMENT_SHARE, Standing, look
+from webhooks.standing import Standing, look
 from webhooks.wanted import Wanted
-
-#: How long one statement may take when alerts are applied.
-STATEMENT_SECONDS = STATEMENT_SHARE * TRANSACTION_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ def _apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
             [each.entry.correlation_id for each in wanted],
             [each.key for each in wanted],
             with_refused=any(each.signal is None or not each.is_allowed for each in wanted),
-            statement_seconds=STATEMENT_SECONDS,
+            seconds=TRANSACTION_SECONDS,
         )
         strategies = _strategies(wanted, standing)
         take_ids = _no_ids

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, Final
 
 from django.db.models import Max, Q, QuerySet
@@ -179,28 +179,22 @@ def _without_row(entry_ids: list[int]) -> Iterator[Finding]:
 
 def _waiting_in_vain(strategy: str | None) -> Iterator[Finding]:
     before = timezone.now() - GRACE - parking_time()
-    parked = WebhookLog.objects.filter(status=LogStatus.PARKED, processed_at__lt=before).order_by(
-        "id"
-    )
+    parked = WebhookLog.objects.filter(status=LogStatus.PARKED, processed_at__lt=before)
     if strategy is not None:
         parked = parked.filter(strategy=strategy)
-    alerts = parked.only("correlation_id", "strategy", "symbol", "processed_at")
-    waiting = alerts.iterator(chunk_size=TOGETHER)
-    while batch := list(islice(waiting, TOGETHER)):
-        in_log = set(
-            Entry.objects.filter(
-                correlation_id__in=[alert.correlation_id for alert in batch]
-            ).values_list("correlation_id", flat=True)
-        )
-        for alert in batch:
-            if alert.correlation_id not in in_log:
+    columns = ("id", "correlation_id", "strategy", "symbol", "processed_at")
+    for batch in journal.told_in_steps(parked, *columns, step=TOGETHER):
+        entries = Entry.objects.filter(correlation_id__in=[alert[1] for alert in batch])
+        in_log = set(entries.values_list("correlation_id", flat=True))
+        for alert, correlation_id, of_strategy, symbol, since in batch:
+            if correlation_id not in in_log:
                 yield Finding(
                     FindingKind.PARKED_WITHOUT_ENTRY,
-                    alert.strategy,
-                    alert.symbol,
-                    f"Alert {alert.pk} has waited for its entry alert since "
-                    f"{alert.processed_at:%Y-%m-%d %H:%M:%S} UTC, and the log has lost it.",
-                    alerts=(alert.pk,),
+                    of_strategy,
+                    symbol,
+                    f"Alert {alert} has waited for its entry alert since "
+                    f"{since:%Y-%m-%d %H:%M:%S} UTC, and the log has lost it.",
+                    alerts=(alert,),
                     mendable=True,
                 )
 

@@ -55,14 +55,13 @@ def derive(
         if signal.quantity is None and order.quantity is not None:
             order = replace(order, quantity=_default_then(alert, order, strategy, book.position))
         try:
-            netting, trades = book.carry_out(
-                order, fill_of(alert, signal, _valued(strategy, point_values.get(alert.pk)))
-            )
+            fill = fill_of(alert, signal, _valued(strategy, point_values.get(alert.pk)))
+            netting, trades = book.carry_out(order, fill, alert.pk)
         except NoOpenPosition:
             raise NotDerivable(
                 f"Alert {alert.pk} closes a position that the alerts before it did not open."
             ) from None
-        expected.append(ExpectedAlert(alert, _told(alert, signal, netting), tuple(trades)))
+        expected.append(ExpectedAlert(alert, _told(alert, signal, netting), trades))
     return book, expected
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from audit.shown import counted
 from trades.comparison.groups import TradeGroup
 from trades.comparison.matching import Difference, Pair
 from trades.models import ImportBatch
@@ -34,7 +35,7 @@ def told_setting(comparison: Comparison) -> list[str]:
     said = "" if setting.book_was_named else " (found by its trades: no other book's fit)"
     tolerances = comparison.tolerances
     return [
-        f"{export.file_name or 'The file'}: {_count(len(export.trades), 'trade')} of "
+        f"{export.file_name or 'The file'}: {counted(len(export.trades), 'trade')} of "
         f"{setting.strategy.name} on {setting.symbol}{said}.",
         _told_zone(comparison),
         f"Tolerances: {tolerances.time.total_seconds():.0f} s of time, {tolerances.price} of a "
@@ -71,7 +72,7 @@ def told_counts(comparison: Comparison) -> list[str]:
     ]
     if comparison.outside:
         lines.append(
-            f"{_count(len(comparison.outside), 'trade')} here from before or after the export's "
+            f"{counted(len(comparison.outside), 'trade')} here from before or after the export's "
             "time: not compared."
         )
     if pnl := _pnl(comparison.matched):
@@ -185,21 +186,17 @@ def _number(number: Decimal) -> str:
     return f"{plain(number):f}"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def told_import(comparison: Comparison, batch: ImportBatch | None) -> list[str]:
     """What was imported of what is missing, in sentences."""
     lines = ["Nothing to import."]
     if batch is not None:
         lines = [
-            f"Imported {_count(batch.count, 'trade')} as import {batch.pk}; "
+            f"Imported {counted(batch.count, 'trade')} as import {batch.pk}; "
             f"`reconcile_positions --undo-import {batch.pk}` takes them out again."
         ]
     reasons = Counter(missing.left_out for missing in comparison.missing_here if missing.left_out)
     for reason, number in reasons.items():
-        lines.append(f"{_count(number, 'trade')} not imported: {reason}.")
+        lines.append(f"{counted(number, 'trade')} not imported: {reason}.")
     return lines
 
 

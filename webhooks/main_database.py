@@ -133,10 +133,9 @@ def _check_health() -> None:
     if breaker.opened or not _asking.acquire(blocking=False):
         raise DatabaseUnavailable
     try:
-        with deadline.within(TRANSACTION_SECONDS / 2), breaker:
+        with breaker:
             _forget_connections()
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT 1")
+            ask(TRANSACTION_SECONDS / 2)
     except (OperationalError, InterfaceError) as error:
         raise DatabaseUnavailable from error
     finally:

@@ -84,7 +84,7 @@ class WebhookLog(models.Model):
         ordering = ("-id",)
         indexes = [
             models.Index(fields=["strategy", "symbol", "id"], name="logs_by_book"),
-            # With all that is counted of alerts over a time (webhooks.traffic): their rows are wide.
+            # With what is counted of alerts over a time (webhooks.traffic): their rows are wide.
             models.Index(
                 fields=["received_at"],
                 include=["processed_at", "status", "drift", "via_mail", "is_test"],

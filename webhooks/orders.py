@@ -31,7 +31,6 @@ def fill_of(log: WebhookLog, signal: Signal, strategy: Strategy) -> Fill:
     return Fill(
         strategy=strategy,
         symbol=signal.symbol,
-        log_id=log.pk,
         price=signal.price,
         time=signal.time or log.received_at,
         commission=signal.commission or Decimal(0),

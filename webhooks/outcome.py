@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q
 
@@ -94,6 +95,14 @@ class Outcome:
         if self.is_duplicate:
             return KeyReused().message if self.key_reused else ""
         return noted_of(self.log)
+
+    def told(self, correlation_id: UUID) -> dict[str, Any]:
+        """The body of the answer. Raises the fault, with the ids, where there is one."""
+        if (fault := self.fault) is not None:
+            fault.ids = self.ids()
+            raise fault
+        told = {"correlation_id": str(correlation_id), "status": Status.PROCESSED}
+        return told | self.ids()
 
     def ids(self) -> dict[str, Any]:
         """The part of an answer that says where to find what happened."""

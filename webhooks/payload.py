@@ -14,6 +14,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Final
 
+from audit.shown import counted
 from faults import InvalidJSON, InvalidPayload
 from positions.netting import Intent
 from trades.direction import Direction
@@ -80,7 +81,7 @@ def parse(body: bytes, given_key: str = "") -> Signal:
     if told.faults:
         names = [field for field in FIELDS if field in told.faults]
         raise InvalidPayload(
-            f"{len(names)} field{'s' * (len(names) > 1)} cannot be read: {', '.join(names)}",
+            f"{counted(len(names), 'field')} cannot be read: {', '.join(names)}",
             fields={field: told.faults[field] for field in names},
         )
     return signal

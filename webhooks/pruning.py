@@ -7,15 +7,17 @@ alert of a book.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from django.db import Error, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.db.models import QuerySet
 
+from locks import held
 from wal import retention
+from wal.journal import told_in_steps
 from wal.models import Entry, EntryStatus
 from webhooks import trail
 from webhooks.entry_findings import COMPARED_COLUMNS, compared
@@ -69,7 +71,7 @@ def prune(
     for places in refused:
         pruned.alerts += len(places) if dry_run else _forget_refused(places)
         advance(len(places))
-    for refusals in _steps(retention.refusals(before=before), batch, "id"):
+    for refusals in told_in_steps(retention.refusals(before=before), "id", step=batch):
         ids = [refusal_id for (refusal_id,) in refusals]
         pruned.refusals += len(ids) if dry_run else retention.forget_refusals(ids)
         advance(len(ids))
@@ -91,19 +93,14 @@ def paused() -> Iterator[None]:
 
     Waits for a batch in hand, and for others who called it.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [_BACKUP])
-    try:
+    with held(DEFAULT_DB_ALIAS, _BACKUP):
         yield
-    finally:
-        with suppress(Error), connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_BACKUP])
 
 
 def _old_entries(before: datetime, batch: int) -> Iterator[tuple[list[int], list[int]]]:
     """Ids of entries that go, and of those that stay: they may be all that is left of an alert."""
     entries = retention.settled(received_before=before)
-    for old in _steps(entries, batch, *COMPARED_COLUMNS):
+    for old in told_in_steps(entries, *COMPARED_COLUMNS, step=batch):
         rows = WebhookLog.objects.order_by().filter(correlation_id__in=[row[1] for row in old])
         staying = {entry_id for finding in compared(old, rows) for entry_id in finding.entries}
         yield [row[0] for row in old if row[0] not in staying], sorted(staying)
@@ -144,15 +141,3 @@ def _forget_refused(places: list[int]) -> int:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_BACKUP])
         return trail.forget(trail.REFUSED, places[-1])
-
-
-def _steps(rows: QuerySet[Any], step: int, *columns: str) -> Iterator[list[Any]]:
-    """These columns of the rows, the id first, `step` rows at a time in the order of ids.
-
-    No cursor is held between two steps: it would show the rows as they were when it began.
-    """
-    last = 0
-    found = rows.order_by("id").values_list(*columns)
-    while batch := list(found.filter(pk__gt=last)[:step]):
-        yield batch
-        last = batch[-1][0]

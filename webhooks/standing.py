@@ -21,7 +21,10 @@ from webhooks.outcome import lots_moved
 from webhooks.signal import book_name, book_parts
 
 #: How much of a transaction's time one of its statements may take.
-STATEMENT_SHARE: Final = 0.75
+_STATEMENT_SHARE: Final = 0.75
+#: And how much of it may go by before a lock is had: of several alerts those that do not need
+#: the lock can then be applied without the one that does, and be answered in time.
+_LOCK_SHARE: Final = 0.34
 
 #: The lock that orders alerts which are refused at once, and so belong to no book.
 _REFUSED: Final = "refused"
@@ -132,12 +135,12 @@ def look(
     keys: Sequence[str],
     *,
     with_refused: bool,
-    statement_seconds: float,
+    seconds: float,
 ) -> Standing:
     """Lock these books, as far as nobody holds them, and read what they hold.
 
-    The database gives up what takes longer than `statement_seconds` in this transaction,
-    be it a lock, a statement, or us: a client that vanished must not keep its books.
+    The transaction has `seconds`, and the database gives up what takes too much of them, be it
+    a lock, a statement, or us: a client that vanished must not keep its books.
     """
     parts = [book_parts(book) for book in books]
     asked = (
@@ -148,7 +151,7 @@ def look(
     )
     # Each statement sees what was committed before it began, so what is read after the
     # locks is what their last holders left.
-    chosen = _PLANS | _limits(statement_seconds)
+    chosen = _PLANS | _limits(seconds)
     told = [part for setting in chosen.items() for part in setting]
     settings = ", ".join(["set_config(%s, %s, true)"] * len(chosen))
     locked = rows.ask(f"SELECT {_HELD}, {settings}", [json.dumps(list(books)), *told])
@@ -197,12 +200,10 @@ def _alerts(ids: Collection[int]) -> dict[int, WebhookLog]:
 def _limits(seconds: float) -> dict[str, str]:
     """Have the database give up, until the transaction's end, what takes longer."""
     limits = {
-        # About a third of a transaction: of several alerts those that do not need the lock can
-        # then be applied without the one that does, and be answered in time.
-        "lock_timeout": 0.45 * seconds,
-        "statement_timeout": seconds,
-        "idle_in_transaction_session_timeout": seconds,
+        "lock_timeout": _LOCK_SHARE * seconds,
+        "statement_timeout": _STATEMENT_SHARE * seconds,
+        "idle_in_transaction_session_timeout": _STATEMENT_SHARE * seconds,
     }
     if rows.notices_silence():
-        limits["transaction_timeout"] = seconds / STATEMENT_SHARE
+        limits["transaction_timeout"] = seconds
     return {name: f"{most * 1000:.0f}ms" for name, most in limits.items()}

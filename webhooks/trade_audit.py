@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ from webhooks.correction import Change, change_of
 from webhooks.expectation import NotDerivable
 from webhooks.models import LogStatus, WebhookLog
 from webhooks.snapshot import one_moment
+
+#: A strategy's name, and a symbol.
+Book = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +41,21 @@ class Discrepancy:
 
 
 def audit(
-    strategy: str | None = None, advance: Callable[[int], object] = lambda number: None
+    strategy: str | None = None, going_through: Callable[[list[Book]], Iterable[Book]] = iter
 ) -> Iterator[Discrepancy]:
     """Each difference between the trades that are kept and those their alerts come to.
 
     The alerts' raw bodies are read once more and netted by the code that applies them
-    live. Changes nothing. Calls `advance` with the number of books done since.
+    live. Changes nothing. `going_through` is given the books, and gives each in its turn.
     """
-    for name, symbol in books(strategy):
+    for name, symbol in going_through(_books(strategy)):
         with one_moment():
             found = list(_of_book(name, symbol))
         yield from found
-        advance(1)
     yield from _of_corrections(strategy)
 
 
-def books(strategy: str | None = None) -> list[tuple[str, str]]:
+def _books(strategy: str | None) -> list[Book]:
     """The books that hold trades, or whose alerts may have made some."""
     moved = WebhookLog.objects.filter(status=LogStatus.PROCESSED, is_test=False)
     traded = Trade.objects.filter(lot__isnull=False)
@@ -108,7 +110,8 @@ def _of_corrections(strategy: str | None) -> Iterator[Discrepancy]:
     corrections = Correction.objects.select_related("trade__strategy").order_by("pk")
     if strategy is not None:
         corrections = corrections.filter(trade__strategy__name=strategy)
-    for correction in corrections.iterator():
+    # Made by hand, so there are not many.
+    for correction in corrections:
         trade = correction.trade
         due = realised_pnl(
             direction=Direction(trade.direction),

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 import rows
 from wal import journal
@@ -147,6 +148,16 @@ def verify(advance: Callable[[int], object] = lambda number: None) -> Iterator[B
     yield from _removed(advance)
 
 
+def rows_to_check() -> int:
+    """How many rows `verify` goes through: of alerts, and of the log, where it looks for them."""
+    alerts: int = WebhookLog.objects.count()
+    return alerts + _settled().count()
+
+
+def _settled() -> QuerySet[Entry]:
+    return Entry.objects.filter(webhook_log_id__isnull=False)
+
+
 def _check(row: dict[str, Any], place: int, previous: str) -> Iterator[Break]:
     def broken(sentence: str) -> Break:
         return Break(row["id"], row["chain"], row["place"], sentence)
@@ -175,8 +186,7 @@ def _removed(advance: Callable[[int], object]) -> Iterator[Break]:
 
     What is pruned from the trail was pruned from the log before.
     """
-    settled = Entry.objects.filter(webhook_log_id__isnull=False)
-    for batch in journal.told_in_steps(settled, "id", "webhook_log_id", step=_TOGETHER):
+    for batch in journal.told_in_steps(_settled(), "id", "webhook_log_id", step=_TOGETHER):
         named = {log_id for _, log_id in batch}
         there = set(WebhookLog.objects.filter(pk__in=named).values_list("pk", flat=True))
         for entry_id, log_id in batch:

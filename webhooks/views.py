@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 import metering
-from faults import Fault, LogUnavailable, MethodNotAllowed, Status
+from faults import Fault, LogUnavailable, MethodNotAllowed
 from webhooks.frontdoor import admit
 from webhooks.observation import count_answer
 from webhooks.pipeline import receive
@@ -43,12 +43,9 @@ def _processed(request: HttpRequest, token: str | None) -> JsonResponse:
             correlation_id=_correlation_id(request),
             received_at=received_at,
         )
-    if (fault := outcome.fault) is not None:
-        fault.ids = outcome.ids()
-        raise fault
+    told = outcome.told(_correlation_id(request))
     count_answer()
-    told = {"correlation_id": str(_correlation_id(request)), "status": Status.PROCESSED}
-    return JsonResponse(told | outcome.ids())
+    return JsonResponse(told)
 
 
 def _answer_to(request: HttpRequest, exception: Exception) -> JsonResponse:

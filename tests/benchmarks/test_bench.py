@@ -80,7 +80,7 @@ def test_what_a_server_printed_is_told_with_what_went_wrong(installation: Instal
     with pytest.raises(RuntimeError) as told, running(elsewhere, installation):
         pass
     (note,) = told.value.__notes__
-    assert "ended with 2" in note and "'none' is no port" in note
+    assert "ended with 2" in note and "'none' is no port from 1 to 65535" in note
 
 
 def test_a_burst_is_answered_and_written(installation: Installation) -> None:

@@ -270,8 +270,8 @@ def test_an_account_is_read_from_its_url(mails: MailServer, settings: Settings) 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--limit", "0"], "argument --limit: invalid positive number value: '0'"),
-        (["--limit=x"], "argument --limit: invalid positive number value: 'x'"),
+        (["--limit", "0"], "argument --limit: '0' is no number of mails from 1 up"),
+        (["--limit=x"], "argument --limit: 'x' is no number of mails from 1 up"),
         (["--follow", "--dry-run"], "--follow goes with neither --dry-run nor --limit."),
         (["--follow", "--limit=1"], "--follow goes with neither --dry-run nor --limit."),
     ],

@@ -38,7 +38,7 @@ def standing_of(strategy: Strategy) -> OpenLots:
     with transaction.atomic():
         standing = look(
             [f"{strategy.name}\x1f{symbol}", "Nobody\x1fX"],
-            [uuid.uuid4()], ["none"], with_refused=False, statement_seconds=2,
+            [uuid.uuid4()], ["none"], with_refused=False, seconds=2,
         )  # fmt: skip
     return standing.lots.get(f"{strategy.name}\x1f{symbol}", OpenLots())
 

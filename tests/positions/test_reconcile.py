@@ -186,7 +186,6 @@ def test_a_book_in_memory_is_netted_and_priced_as_live() -> None:
             Fill(
                 strategy=strategy,
                 symbol="ES1!",
-                log_id=number,
                 price=Decimal(price),
                 time=datetime(2026, 1, number, tzinfo=UTC),
                 commission=Decimal(3),
@@ -194,6 +193,7 @@ def test_a_book_in_memory_is_netted_and_priced_as_live() -> None:
                 pnl_reported=None,
                 pnl_tolerance=Decimal(0),
             ),
+            number,
         )
     # 10 × 1 × 50 − (1 of the entry's 3, and the exit's 3); 20 × 2 × 50 − (2, and 2 of 3).
     assert [trade.pnl for trade in book.trades] == [496, 1996]

@@ -31,6 +31,14 @@ def test_money(amount: str, written: str) -> None:
     assert figures.money(Decimal(amount)) == written
 
 
+def test_how_many() -> None:
+    assert [shown.counted(number, "trade") for number in (0, 1, 2000)] == [
+        "0 trades", "1 trade", "2,000 trades",
+    ]  # fmt: skip
+    assert shown.counted(1, "entry", "entries") == "1 entry"
+    assert shown.counted(2, "entry", "entries") == "2 entries"
+
+
 def test_money_with_its_sign() -> None:
     assert figures.signed_money(Decimal("7")) == "+7.00"
     assert figures.signed_money(Decimal("-7")) == "−7.00"

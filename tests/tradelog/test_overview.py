@@ -13,6 +13,7 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from tests.alerts import Poster
 from tests.environment import BOUND_TOKEN, TOKEN
@@ -219,6 +220,13 @@ def test_the_backlog_is_shown_by_state(staff: Client) -> None:
     assert "processing 0 –" in text and "duplicate 1 in these days" in text
     assert "refused by rate 1" in text
     assert "2 alerts wait, the oldest since 5 min" in text
+
+
+def test_alerts_may_wait_as_long_as_no_alarm_fires(staff: Client, settings: Settings) -> None:
+    WebhookLogFactory(status="processed")
+    EntryFactory(received_at=datetime.now(UTC) - timedelta(minutes=5))
+    settings.ALERT_WAITING_SECONDS = 600
+    assert "1 waiting, 0 failed" in text_of(show(staff))
 
 
 def test_without_the_log_everything_else_is_shown(demo: Client) -> None:

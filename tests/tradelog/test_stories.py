@@ -267,6 +267,11 @@ def test_an_alert_is_replayed_from_its_page(staff: Client, post: Poster) -> None
     assert alert.status == "failed"
 
 
+def test_what_has_no_id_is_not_replayed(staff: Client) -> None:
+    answer = staff.post("/admin/wal/entry/abc/replay/", follow=True)
+    assert answer.redirect_chain[-1] == ("/admin/", 302)
+
+
 def test_only_who_may_replay_is_offered_it(staff: Client, post: Poster) -> None:
     post()
     alert, entry = WebhookLog.objects.get(), Entry.objects.get()

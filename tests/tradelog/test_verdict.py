@@ -54,6 +54,7 @@ def judge(
         backward=Listed(backward, "/admin/trades/trade/?exit_before_entry=yes"),
         alarms=alarms,
         asked=asked,
+        soon=timedelta(seconds=60),
         parking=timedelta(seconds=60),
         now=NOW,
     )

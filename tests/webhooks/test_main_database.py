@@ -162,4 +162,4 @@ def test_who_waits_for_a_lock_gives_up() -> None:
 
 def hold(*books: str, with_refused: bool = False) -> set[str]:
     """Lock books as the pipeline does, giving up what takes longer than 0.3 seconds."""
-    return look(books, [], [], with_refused=with_refused, statement_seconds=0.3).ours
+    return look(books, [], [], with_refused=with_refused, seconds=0.4).ours

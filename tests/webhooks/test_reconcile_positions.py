@@ -43,7 +43,7 @@ def test_without_fix_nothing_changes(damaged: Trade) -> None:
     status, text = reconcile()
     assert status == 1
     assert "pnl_does_not_follow" in text
-    assert text.endswith("1 findings, of which --fix mends 1.\n")
+    assert text.endswith("1 finding, of which --fix mends 1.\n")
     assert tables() == before
     assert not Reconciliation.objects.exists()
 
@@ -85,7 +85,7 @@ def test_what_is_left_is_status_1(damaged: Trade) -> None:
     assert len(found["fixed"]) == 1
     status, text = reconcile("--fix")
     assert status == 1
-    assert text.endswith("1 findings; the log does not tell how to mend them.\n")
+    assert text.endswith("1 finding; the log does not tell how to mend them.\n")
 
 
 def test_one_strategy_alone(damaged: Trade, post: Poster) -> None:

@@ -194,7 +194,21 @@ def test_what_cannot_be_meant_is_a_usage_error(
     assert error.value.returncode == 2
 
 
-@pytest.mark.parametrize("arguments", [["--since", "soon"], ["--limit", "0"], ["--id", "x"]])
-def test_bad_arguments(databases: None, arguments: list[str]) -> None:
-    with pytest.raises(CommandError, match="invalid"):
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--since", "soon"], "invalid time value: 'soon'"),
+        (["--limit", "0"], "'0' is no number of entries from 1 up"),
+        (["--id", "x"], "'x' is no id of an entry from 1 up"),
+        (["--id", str(2**63)], "is no id of an entry"),
+        (["--id", "9" * 5000], "is no id of an entry"),
+    ],
+)
+def test_bad_arguments(databases: None, arguments: list[str], words: str) -> None:
+    with pytest.raises(CommandError, match=words):
         run(*arguments)
+
+
+def test_the_largest_id_there_can_be(databases: None) -> None:
+    with pytest.raises(CommandError, match=f"no entry {2**63 - 1}"):
+        run("--id", str(2**63 - 1))

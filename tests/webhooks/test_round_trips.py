@@ -14,7 +14,7 @@ from webhooks.applying import apply
 from webhooks.reading import read
 from webhooks.wanted import Wanted
 
-pytestmark = pytest.mark.usefixtures("databases")
+pytestmark = pytest.mark.usefixtures("databases", "together")
 
 
 def applied(action: str, number: int) -> str:

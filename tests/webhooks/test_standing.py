@@ -18,7 +18,7 @@ BOOK = "Alpha\x1fBINANCE:BTCUSDT"
 
 def look_at(*books: str) -> Standing:
     with transaction.atomic():
-        return look(books, [uuid.uuid4()], ["none"], with_refused=True, statement_seconds=2)
+        return look(books, [uuid.uuid4()], ["none"], with_refused=True, seconds=2)
 
 
 def test_statements_are_planned_once_a_connection() -> None:
@@ -38,7 +38,7 @@ def test_no_table_is_read_as_a_whole(post: Poster) -> None:
     post()
     with transaction.atomic():
         before = read_as_a_whole()
-        look([BOOK], [uuid.uuid4()], ["none"], with_refused=True, statement_seconds=2)
+        look([BOOK], [uuid.uuid4()], ["none"], with_refused=True, seconds=2)
         assert read_as_a_whole() == before
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from arguments import whole_number
 from tradelog.api import tokens
 from tradelog.models import ApiToken
 
@@ -22,12 +23,13 @@ class Command(BaseCommand):
         parser.add_argument("user", help="the name of a user with staff status")
         parser.add_argument("--name", default="command line", help="what it is for")
         parser.add_argument(
-            "--days", type=int, help="how long it is valid (until it is deleted)", metavar="N"
+            "--days",
+            type=whole_number("number of days", 36_500),
+            help="how long it is valid (until it is deleted)",
+            metavar="N",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if (days := options["days"]) is not None and not 1 <= days <= 36_500:
-            raise CommandError("--days is a number from 1 to 36500.", returncode=2)
         name = options["name"].strip()
         if not 1 <= len(name) <= 100:
             raise CommandError("--name has 1 to 100 characters.", returncode=2)
@@ -38,5 +40,5 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{user} may not read the API: give them “staff status” in the admin first."
             )
-        row = ApiToken(user=user, name=name, expires_at=tokens.expiry(days))
+        row = ApiToken(user=user, name=name, expires_at=tokens.expiry(options["days"]))
         self.stdout.write(tokens.issue(row))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,9 +39,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            with tqdm(
-                unit="B", unit_scale=True, leave=False, disable=not sys.stderr.isatty()
-            ) as progress:
+            with tqdm(unit="B", unit_scale=True, leave=False, disable=None) as progress:
                 target, backup = back_up(
                     options["to"], say=partial(self._say, progress), advance=progress.update
                 )

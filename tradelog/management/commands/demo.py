@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from decimal import Decimal
 from typing import Any
@@ -35,7 +34,7 @@ class Command(BaseCommand):
         server = instructions.url(settings.HOST, settings.PORT)
         url = options["url"] or f"{server}{_webhook_path()}"
         messages = session.ALERTS.read_text().splitlines()
-        progress = tqdm(messages, unit=" alerts", disable=not sys.stderr.isatty())
+        progress = tqdm(messages, unit=" alerts", disable=None)
         try:
             became = Counter(str(answer["status"]) for answer in session.send(url, progress))
         except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,9 +42,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no file {path}.", returncode=2)
         keep_log = options["keep_log"]
         try:
-            with tqdm(
-                unit="B", unit_scale=True, leave=False, disable=not sys.stderr.isatty()
-            ) as progress:
+            with tqdm(unit="B", unit_scale=True, leave=False, disable=None) as progress:
                 backup = restore(
                     path,
                     overwrite=options["yes"],

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from arguments import whole_number
 from data_folder import InUse
 from tradelog.serving import CannotServe, serve
 
@@ -23,19 +23,19 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--port",
-            type=_port,
+            type=whole_number("port", 65_535),
             default=settings.PORT,
             help="port to listen on (PORT; now %(default)s)",
         )
         parser.add_argument(
             "--workers",
-            type=_count,
+            type=whole_number("number of workers"),
             default=settings.WORKERS,
             help="worker processes (WORKERS; now %(default)s)",
         )
         parser.add_argument(
             "--threads",
-            type=_count,
+            type=whole_number("number of threads"),
             default=settings.THREADS,
             help="threads in each of them (THREADS; now %(default)s)",
         )
@@ -71,15 +71,3 @@ class Command(BaseCommand):
     def _say(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
-
-
-def _port(text: str) -> int:
-    if text.isdecimal() and 0 < int(text) < 65536:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 1 to 65535")
-
-
-def _count(text: str) -> int:
-    if text.isdecimal() and int(text) > 0:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 up")

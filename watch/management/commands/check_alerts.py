@@ -14,6 +14,7 @@ from django.utils import timezone
 from tabulate import tabulate
 from tqdm import tqdm
 
+from audit.shown import counted
 from chores import sole
 from stopping import told_to_stop
 from watch import messages
@@ -69,7 +70,7 @@ class Command(BaseCommand):
 
     def _look(self, is_ours: bool, *, reconcile: bool) -> list[Firing]:
         watch, now = Watch(), timezone.now()
-        with tqdm(unit=" looks", leave=False, disable=not sys.stderr.isatty()) as progress:
+        with tqdm(unit=" looks", leave=False, disable=None) as progress:
             progress.set_description("looking")
             if is_ours:
                 return firing_now(watch.look(now, reconcile=reconcile).judged)
@@ -120,7 +121,7 @@ class Command(BaseCommand):
         )
         number = len(firing)
         self.stdout.write(
-            f"{number} thing{'s' * (number != 1)} not as {'they' if number != 1 else 'it'} should "
+            f"{counted(number, 'thing')} not as {'they' if number != 1 else 'it'} should "
             f"be; {told}."
         )
 

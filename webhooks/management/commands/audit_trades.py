@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tabulate import tabulate
 from tqdm import tqdm
 
+from audit.shown import counted
 from trades.models import Strategy
 from webhooks import trail
-from webhooks.models import WebhookLog
-from webhooks.trade_audit import Discrepancy, audit, books
+from webhooks.trade_audit import Discrepancy, audit
 
 
 class Command(BaseCommand):
@@ -42,8 +43,7 @@ class Command(BaseCommand):
         if strategy is not None and not Strategy.objects.filter(name=strategy).exists():
             raise CommandError(f"There is no strategy {strategy}.", returncode=2)
         breaks = self._verify() if options["verify_chain"] else None
-        with _progress(len(books(strategy)), " books") as progress:
-            found = list(audit(strategy, progress.update))
+        found = list(audit(strategy, partial(tqdm, unit=" books", leave=False, disable=None)))
         if options["format"] == "json":
             told = {
                 "discrepancies": [discrepancy.as_json() for discrepancy in found],
@@ -59,7 +59,8 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _verify(self) -> list[trail.Break]:
-        with _progress(WebhookLog.objects.count(), " alerts") as progress:
+        rows = trail.rows_to_check() if sys.stderr.isatty() else None
+        with tqdm(total=rows, unit=" rows", leave=False, disable=None) as progress:
             found = list(trail.verify(progress.update))
         # What is gone has no id: it comes after what can be looked at.
         return sorted(found, key=lambda one: (one.log_id is None, one.log_id or 0))
@@ -92,8 +93,4 @@ class Command(BaseCommand):
         for one in found:
             if not one.field:
                 self.stdout.write(one.sentence)
-        self.stdout.write(f"{len(found)} difference{'' if len(found) == 1 else 's'}.")
-
-
-def _progress(total: int, unit: str) -> Any:
-    return tqdm(total=total, unit=unit, leave=False, disable=not sys.stderr.isatty())
+        self.stdout.write(f"{counted(len(found), 'difference')}.")

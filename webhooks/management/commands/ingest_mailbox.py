@@ -9,6 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
+from arguments import whole_number
+from audit.shown import counted
 from faults import LogUnavailable
 from stopping import told_to_stop
 from webhooks.mail.account import Account, Misconfigured, configured_account
@@ -29,7 +31,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--dry-run", action="store_true", help="say what would be done; change nothing"
         )
-        parser.add_argument("--limit", type=_positive, metavar="N", help="at most N mails")
+        parser.add_argument(
+            "--limit", type=whole_number("number of mails"), metavar="N", help="at most N mails"
+        )
         parser.add_argument(
             "--follow",
             action="store_true",
@@ -66,14 +70,14 @@ class Command(BaseCommand):
                 ingest(mailbox, account, limit=limit, dry_run=dry_run),
                 unit=" mails",
                 # Plain lines in a pipe, a bar on a terminal.
-                disable=not sys.stderr.isatty(),
+                disable=None,
             )
             for ingested in progress:
                 numbers[ingested.became] += 1
                 trouble = trouble or ingested.needs_attention
                 progress.write(_told(ingested), file=self.stdout, end="")
         self.stdout.write(
-            f"{numbers.total()} mail{'s' * (numbers.total() != 1)}: "
+            f"{counted(numbers.total(), 'mail')}: "
             + ", ".join(f"{numbers[became]} {words}" for became, words in _SUMMED_UP.items())
             + ("; nothing was changed." if dry_run else ".")
         )
@@ -97,12 +101,3 @@ def _told(ingested: Ingested) -> str:
     mail = ingested.mail
     arrived = f"{mail.arrived_at:%Y-%m-%d %H:%M:%S} UTC"
     return f"mail {mail.uid} of {arrived}: {ingested.became}: {ingested.told}"
-
-
-def _positive(text: str) -> int:
-    if int(text) < 1:
-        raise ValueError(text)
-    return int(text)
-
-
-_positive.__name__ = "positive number"

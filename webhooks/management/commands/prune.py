@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from datetime import UTC, timedelta
 from typing import Any
@@ -13,6 +12,8 @@ from django.db import DatabaseError
 from django.utils import timezone
 from tqdm import tqdm
 
+from arguments import whole_number
+from audit.shown import counted
 from faults import lacks_tables
 from wal.partitions import keep_up
 from wal.retention import give_back_pages
@@ -35,14 +36,14 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--older-than",
-            type=_days,
+            type=whole_number("number of days", _MOST_DAYS),
             metavar="DAYS",
             help=f"what was received more than DAYS days ago "
             f"(RETENTION_DAYS; now {settings.RETENTION_DAYS})",
         )
         parser.add_argument(
             "--batch",
-            type=_batch,
+            type=whole_number("number of rows", MOST_TOGETHER),
             default=BATCH,
             metavar="N",
             help="rows in one transaction (%(default)s); an alert that comes waits for one at most",
@@ -93,7 +94,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{free / 1_000_000:,.1f} MB are free in it, to be filled again.")
         if pruned.kept:
             self.stderr.write(
-                f"Not deleted: {_number(pruned.kept, 'settled log entry', 'settled log entries')} "
+                f"Not deleted: {counted(pruned.kept, 'settled log entry', 'settled log entries')} "
                 "of which webhook_logs does not tell the same. `manage.py reconcile_positions` "
                 "says what."
             )
@@ -103,26 +104,8 @@ class Command(BaseCommand):
 def _told(pruned: Pruned) -> str:
     return ", ".join(
         (
-            _number(pruned.entries, "log entry", "log entries"),
-            _number(pruned.alerts, "rejected alert", "rejected alerts"),
-            _number(pruned.refusals, "refusal by rate", "refusals by rate"),
+            counted(pruned.entries, "log entry", "log entries"),
+            counted(pruned.alerts, "rejected alert"),
+            counted(pruned.refusals, "refusal by rate", "refusals by rate"),
         )
     )
-
-
-def _number(number: int, one: str, several: str) -> str:
-    return f"{number:,} {one if number == 1 else several}"
-
-
-def _days(text: str) -> int:
-    return _from_one(text, _MOST_DAYS, "days")
-
-
-def _batch(text: str) -> int:
-    return _from_one(text, MOST_TOGETHER, "rows")
-
-
-def _from_one(text: str, most: int, unit: str) -> int:
-    if text.isdecimal() and 1 <= int(text) <= most:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of {unit} from 1 to {most}")

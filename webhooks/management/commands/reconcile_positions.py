@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tabulate import tabulate
 from tqdm import tqdm
 
+from audit.shown import counted
 from positions.findings import Finding
 from trades.comparison.tolerances import Tolerances, read_time_tolerance, read_tolerance
 from trades.exports.reader import read_export_file
@@ -97,7 +98,7 @@ class Command(BaseCommand):
             total=None if options["fix"] or strategy else Entry.objects.count(),
             unit=" entries",
             leave=False,
-            disable=not sys.stderr.isatty(),
+            disable=None,
         ) as progress:
             advance: Callable[[int], object] = progress.update
             if options["fix"]:
@@ -117,7 +118,7 @@ class Command(BaseCommand):
         )
         batch: ImportBatch | None = None
         try:
-            with tqdm(total=2, leave=False, disable=not sys.stderr.isatty()) as progress:
+            with tqdm(total=2, leave=False, disable=None) as progress:
                 progress.set_description("reading the file")
                 export = read_export_file(Path(options["tradingview"]))
                 progress.update()
@@ -159,7 +160,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no import {batch_id}.", returncode=2) from None
         except NotUndoable as error:
             raise CommandError(str(error)) from None
-        trades = f"{batch.count} trade{'' if batch.count == 1 else 's'}"
+        trades = counted(batch.count, "trade")
         self.stdout.write(f"Import {batch.pk} is undone: {trades} taken out.")
 
     def _write_json(self, fixed: list[Mended], found: list[Finding]) -> None:
@@ -186,7 +187,7 @@ class Command(BaseCommand):
         self.stdout.write(_table(found))
         mendable = sum(finding.mendable for finding in found)
         self.stdout.write(
-            f"{len(found)} findings"
+            counted(len(found), "finding")
             + (
                 f", of which --fix mends {mendable}."
                 if mendable and not fix

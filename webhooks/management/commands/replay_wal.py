@@ -16,6 +16,8 @@ from django.utils.dateparse import parse_datetime
 from tqdm import tqdm
 
 import garbage
+from arguments import whole_number
+from audit.shown import counted
 from data_folder import InUse, sole_server
 from faults import DatabaseUnavailable
 from stopping import told_to_stop
@@ -51,7 +53,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--id",
-            type=int,
+            type=whole_number("id of an entry"),
             action="append",
             default=[],
             metavar="N",
@@ -63,13 +65,15 @@ class Command(BaseCommand):
             metavar="T",
             help="only entries received at T or later (ISO 8601; UTC where it names no zone)",
         )
-        parser.add_argument("--limit", type=_positive, metavar="N", help="at most N entries")
+        parser.add_argument(
+            "--limit", type=whole_number("number of entries"), metavar="N", help="at most N entries"
+        )
         parser.add_argument(
             "--follow", action="store_true", help="go on, once a second, until SIGTERM or Ctrl-C"
         )
         parser.add_argument(
             "--processes",
-            type=_positive,
+            type=whole_number("number of processes"),
             metavar="N",
             help="share everything among N processes, each with books of its own "
             f"(by itself: one a core, {MOST} at most, from {WORTH_IT:,} entries on)",
@@ -130,14 +134,16 @@ class Command(BaseCommand):
         try:
             with (
                 sole_server(settings.TRADELOG_DATA, "its log being compared"),
-                tqdm(unit=" entries", leave=False, disable=not sys.stderr.isatty()) as bar,
+                tqdm(unit=" entries", leave=False, disable=None) as bar,
             ):
                 entry_ids = settled_since_backup(bar.update)
                 if not dry_run:
                     set_back(entry_ids)
         except InUse as error:
             raise CommandError(f"{error} Stop it first; nothing was changed.") from error
-        self.stdout.write(f"{len(entry_ids)} entries {'would be' if dry_run else 'were'} set back.")
+        number = len(entry_ids)
+        verb = "would be" if dry_run else "was" if number == 1 else "were"
+        self.stdout.write(f"{counted(number, 'entry', 'entries')} {verb} set back.")
 
     def _tell_of_parked(self) -> None:
         if waiting := journal.having(EntryStatus.PARKED).count():
@@ -157,7 +163,7 @@ class Command(BaseCommand):
                 f" UTC ({waited:.0f} s ago), {entry.attempts} attempts"
                 + (f", last: {entry.last_error}" if entry.last_error else "")
             )
-        self.stdout.write(f"{shown} entries would be replayed.")
+        self.stdout.write(f"{counted(shown, 'entry', 'entries')} would be replayed.")
 
     def _replay(
         self,
@@ -209,7 +215,7 @@ def _progress(choice: Choice, processes: int, entries: int) -> Iterator[Progress
 
 
 def _told(settled: int, failed: int, staying: int) -> str:
-    told = f"{settled} alert{'s' * (settled != 1)} settled"
+    told = f"{counted(settled, 'alert')} settled"
     if failed:
         told += f", {failed} of them failed"
     if staying:
@@ -225,12 +231,3 @@ def _moment(text: str) -> datetime:
 
 
 _moment.__name__ = "time"  # argparse names the type in its message.
-
-
-def _positive(text: str) -> int:
-    if int(text) < 1:
-        raise ValueError(text)
-    return int(text)
-
-
-_positive.__name__ = "positive number"
