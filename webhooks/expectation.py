@@ -53,6 +53,9 @@ def derive(
         signal = _signal(alert)
         order = order_of(signal, strategy)
         if signal.quantity is None and order.quantity is not None:
+            if signal.intent is Intent.ORDER and _opened_nothing(alert, order):
+                # Booked when such an order was netted, whatever side it ended on.
+                order = replace(order, intent=Intent.ORDER)
             order = replace(order, quantity=_default_then(alert, order, strategy, book.position))
         try:
             fill = fill_of(alert, signal, _valued(strategy, point_values.get(alert.pk)))
@@ -81,6 +84,15 @@ def _valued(strategy: Strategy, point_value: Decimal | None) -> Strategy:
     valued = copy.copy(strategy)
     valued.point_value = point_value
     return valued
+
+
+def _opened_nothing(alert: WebhookLog, order: Order) -> bool:
+    """Whether an entry closed a part or all of the other side, and no more, as its row tells."""
+    before, after, traded = alert.position_before, alert.position_after, alert.quantity
+    if before is None or after is None or traded is None:
+        return False
+    with exactly():
+        return bool(traded == abs(after - before) and 0 < traded <= _closed(order, before))
 
 
 def _default_then(

@@ -19,10 +19,13 @@ def order_of(signal: Signal, strategy: Strategy) -> Order:
     if intent is Intent.FLATTEN:
         quantity = None
     elif intent is not Intent.EXIT:
-        quantity = strategy.default_quantity if quantity is None else quantity
         if direction is not None and _only_closes(signal):
             # What it leaves may still be on its way, or be lost: it opens nothing in its place.
             intent, direction = Intent.EXIT, direction.opposite
+        elif quantity is None and signal.view_after is not None:
+            # It ends on its side, so the default is what it opens, beside what it closes.
+            intent = Intent.ENTRY
+        quantity = strategy.default_quantity if quantity is None else quantity
     return Order(intent, direction, quantity, _counts_closed(signal))
 
 

@@ -181,6 +181,26 @@ def test_explicit_entry_without_a_quantity_opens_the_default_one(order: Book) ->
     assert book() == [("long", D("1"), D("110"))]
 
 
+@pytest.mark.parametrize(
+    "told", [{"market_position": "long"}, {"position_size": "1", "prev_market_position": "short"}]
+)
+def test_plain_order_without_a_quantity_opens_the_default_one_on_the_side_told(
+    order: Book, told: dict[str, Any]
+) -> None:
+    order("sell", "5", "100")
+    assert order("buy", None, "110", **told) == "reversed"
+    assert book() == [("long", D("1"), D("110"))]
+    assert not WebhookLog.objects.filter(drift=True).exists()
+
+
+def test_plain_order_without_a_quantity_nets_the_default_one_where_no_side_is_told(
+    order: Book,
+) -> None:
+    order("sell", "5", "100")
+    assert order("buy", None, "110", prev_market_position="short") == "reduced"
+    assert book() == [("short", D("4"), D("100"))]
+
+
 def test_default_quantity_is_the_strategys(order: Book) -> None:
     StrategyFactory(name="Alpha", default_quantity=D("2.5"))
     order("buy", None)

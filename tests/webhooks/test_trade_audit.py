@@ -105,3 +105,15 @@ def test_the_command(trade: Trade) -> None:
     with pytest.raises(CommandError) as raised:
         call_command("audit_trades", strategy="Gamma")
     assert raised.value.returncode == 2
+
+
+def test_a_plain_order_is_recomputed_as_it_was_booked_before_it_could_turn(post: Poster) -> None:
+    """Without a quantity, one that ended on its side was netted: it closed, and opened nothing."""
+    post(quantity="2")
+    answer = post(action="sell", quantity=None, price="110", time="2026-01-05T15:00:00Z")
+    assert answer["action"] == "reduced"
+    netted = WebhookLog.objects.get(pk=answer["webhook_log_id"])
+    # It told the side it ended on, and was booked all the same.
+    netted.payload = json.dumps(json.loads(netted.payload) | {"market_position": "short"})
+    netted.save()
+    assert list(audit()) == []
