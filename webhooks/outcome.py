@@ -34,6 +34,14 @@ class KeyReused(Duplicate):
     """Its key is an earlier alert's that ordered something else; this order has no effect."""
 
 
+class DuplicateOfParked(Duplicate):
+    """The same alert came before and waits for its entry; these are its ids."""
+
+
+class DuplicateOfFailed(Duplicate):
+    """The same alert came before and failed; these are its ids. `replay_wal --failed` tries it."""
+
+
 class Parked(NoOpenPosition):
     """Nothing is open that this exit could close; it waits for its entry."""
 
@@ -77,7 +85,7 @@ class Outcome:
     def fault(self) -> Fault | None:
         """What keeps the answer from being a plain `processed`."""
         if self.is_duplicate:
-            return KeyReused() if self.key_reused else Duplicate()
+            return KeyReused() if self.key_reused else _duplicate_of(self.log)
         if self.log.status == LogStatus.PROCESSED:
             return None
         if self.log.status == LogStatus.PARKED:
@@ -128,6 +136,17 @@ class Outcome:
                 },
             }
         return told
+
+
+def _duplicate_of(first: WebhookLog) -> Duplicate:
+    # It must not read as if the order stood.
+    match first.status:
+        case LogStatus.PARKED:
+            return DuplicateOfParked()
+        case LogStatus.FAILED:
+            return DuplicateOfFailed()
+        case _:
+            return Duplicate()
 
 
 def settled_as(log: WebhookLog) -> EntryStatus:

@@ -18,6 +18,7 @@ from trades.models import Trade
 from wal import journal
 from wal.models import Entry
 from webhooks.models import WebhookLog
+from webhooks.outcome import Duplicate, DuplicateOfParked
 from webhooks.replay import Choice, replay
 
 EXIT: dict[str, Any] = {"action": "exit", "price": "110"}
@@ -58,8 +59,12 @@ def test_a_plain_sell_that_left_a_part_waits_for_its_entry(
 
 def test_the_parked_exits_duplicate_has_its_ids(post: Poster) -> None:
     parked = post(**EXIT)
-    assert post(**EXIT)["webhook_log_id"] == parked["webhook_log_id"]
+    again = post(**EXIT)
+    assert again["webhook_log_id"] == parked["webhook_log_id"]
+    assert again["error"]["message"] == DuplicateOfParked().message
     assert WebhookLog.objects.count() == 1
+    post()
+    assert post(**EXIT)["error"]["message"] == Duplicate().message
 
 
 @pytest.mark.parametrize(

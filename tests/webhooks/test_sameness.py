@@ -13,7 +13,7 @@ from tests.alerts import Poster
 from tests.factories import StrategyFactory
 from wal.models import Entry
 from webhooks.models import WebhookLog
-from webhooks.outcome import Duplicate, KeyReused
+from webhooks.outcome import Duplicate, DuplicateOfFailed, KeyReused
 
 
 def test_untimed_alerts_are_one_within_duplicate_seconds(post: Poster, settings: Settings) -> None:
@@ -96,8 +96,10 @@ def test_an_order_sent_again_under_its_key_is_a_plain_duplicate(
     assert Entry.objects.get(status="duplicate").last_error == ""
 
 
-def test_what_was_refused_notes_no_fault_of_its_duplicate(post: Poster) -> None:
+def test_a_duplicate_of_what_was_refused_says_so_and_notes_no_fault(post: Poster) -> None:
     StrategyFactory(name="Alpha", enabled=False)
     post(idempotency_key="k")
-    assert post(idempotency_key="k")["status"] == "duplicate"
+    answer = post(idempotency_key="k")
+    assert answer["status"] == "duplicate"
+    assert answer["error"]["message"] == DuplicateOfFailed().message
     assert Entry.objects.get(status="duplicate").last_error == ""
