@@ -22,17 +22,21 @@ _TO_THE_MINUTE: Final = "%Y-%m-%d %H:%M"
 
 def digits(number: Decimal) -> str:
     """Every digit it has, without exponent or padding, for programs: 1234.5678; -3."""
-    if not number:
-        return "0"  # Also of -0.
-    told = f"{number:f}"
-    return told.rstrip("0").rstrip(".") if "." in told else told
+    return _written(number, "f")
 
 
 def exact(number: Decimal | None) -> str:
     """The same for people, thousands apart: 1,234.5678; −3."""
     if number is None:
         return NONE
-    return f"{Decimal(digits(number)):,f}".replace("-", _MINUS)
+    return _written(number, ",f").replace("-", _MINUS)
+
+
+def _written(number: Decimal, form: str) -> str:
+    if not number:
+        return "0"  # Also of -0.
+    told = f"{number:{form}}"
+    return told.rstrip("0").rstrip(".") if "." in told else told
 
 
 def gain(number: Decimal | None) -> SafeString | str:

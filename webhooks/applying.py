@@ -51,8 +51,7 @@ def apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
     """Give entries their effects, those of a book in this order, or find the ones they had.
 
     None stands for an entry whose book somebody else holds now, or where an exit that comes
-    before it has just been parked. Raises what the database
-    raises; then nothing has changed.
+    before it has just been parked. Raises what the database raises; then nothing has changed.
     """
     try:
         return _apply(wanted)

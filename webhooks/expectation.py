@@ -88,11 +88,20 @@ def _valued(strategy: Strategy, point_value: Decimal | None) -> Strategy:
 
 def _opened_nothing(alert: WebhookLog, order: Order) -> bool:
     """Whether an entry closed a part or all of the other side, and no more, as its row tells."""
+    opened = _opened(alert, order)
+    return opened is not None and opened <= 0 and bool(alert.quantity)
+
+
+def _opened(alert: WebhookLog, order: Order) -> Decimal | None:
+    """What an order traded beyond what it closes, as its alert's row tells; negative where it
+    did not close all of that. None where the row contradicts itself.
+    """
     before, after, traded = alert.position_before, alert.position_after, alert.quantity
     if before is None or after is None or traded is None:
-        return False
+        return None
     with exactly():
-        return bool(traded == abs(after - before) and 0 < traded <= _closed(order, before))
+        is_consistent = traded == abs(after - before)
+        return plain(traded - _closed(order, before)) if is_consistent else None
 
 
 def _default_then(
@@ -103,15 +112,13 @@ def _default_then(
     `position` is the one the alert must have found.
     """
     assert order.direction is not None
+    if (then := _opened(alert, order)) is not None and then > 0:
+        return then
     now: Decimal = strategy.default_quantity
-    before, after, traded = alert.position_before, alert.position_after, alert.quantity
+    after = alert.position_after
     with exactly():
-        if before is not None and after is not None and traded == abs(after - before):
-            then = plain(traded - _closed(order, before))
-            if then > 0:
-                return then
         # The row contradicts itself; part of it may still speak for today's default.
-        told = (traded, None if after is None else abs(after - position))
+        told = (alert.quantity, None if after is None else abs(after - position))
         if now in [one - _closed(order, position) for one in told if one is not None]:
             return now
     raise NotDerivable(

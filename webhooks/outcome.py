@@ -162,8 +162,10 @@ def noted_of(log: WebhookLog) -> str:
 def lots_moved(logs: Collection[WebhookLog]) -> dict[int, list[Lot]]:
     """The lots that each of these alerts entered or closed, by the alert's id, in their order."""
     moved: dict[int, list[Lot]] = {log.pk: [] for log in logs}
+    if not moved:
+        return moved  # As for nearly every alert.
     entered, closed = Q(entry_webhook_log__in=logs), Q(exit_webhook_log__in=logs)
-    for lot in Lot.objects.filter(entered | closed).order_by("id") if logs else ():
+    for lot in Lot.objects.filter(entered | closed).order_by("id"):
         for key in moved.keys() & {lot.entry_webhook_log_id, lot.exit_webhook_log_id}:
             moved[key].append(lot)
     return moved

@@ -7,7 +7,7 @@ alert of a book.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -87,14 +87,12 @@ def number_of_old_rows(before: datetime) -> int:
     )
 
 
-@contextmanager
-def paused() -> Iterator[None]:
+def paused() -> AbstractContextManager[None]:
     """Let no alert be pruned meanwhile, so that a copy of the log fits a later one of the alerts.
 
     Waits for a batch in hand, and for others who called it.
     """
-    with held(DEFAULT_DB_ALIAS, _BACKUP):
-        yield
+    return held(DEFAULT_DB_ALIAS, _BACKUP)
 
 
 def _old_entries(before: datetime, batch: int) -> Iterator[tuple[list[int], list[int]]]:
