@@ -59,7 +59,7 @@ def tell_trades(receivers: list[Receiver], now: datetime) -> None:
         return
     moved = sorted(
         (one for one in seen if _has_moved(one) and not _waits(one, now)),
-        key=lambda one: (_processed_at(one), one.pk),
+        key=lambda one: (one.processed_at, one.pk),
     )
     wanted = _wanted(moved) if receivers else []
     # Made before: alerts wait while this is written.
@@ -94,11 +94,7 @@ def _waits(alert: WebhookLog, now: datetime) -> bool:
 
 def _is_settled(alert: WebhookLog, now: datetime) -> bool:
     # What lies further ahead is from before the clock was put back.
-    return abs(now - _processed_at(alert)) >= _SETTLED
-
-
-def _processed_at(alert: WebhookLog) -> datetime:
-    return alert.processed_at or alert.received_at
+    return abs(now - alert.processed_at) >= _SETTLED
 
 
 def _wanted(moved: list[WebhookLog]) -> list[WebhookLog]:

@@ -43,7 +43,7 @@ def in_order_of_effect(alerts: Iterable[WebhookLog]) -> list[WebhookLog]:
     So of the two orders the one counts in which the positions follow better.
     """
     alerts = list(alerts)
-    by_clock = sorted(alerts, key=lambda alert: (alert.processed_at or alert.received_at, alert.pk))
+    by_clock = sorted(alerts, key=lambda alert: (alert.processed_at, alert.pk))
     if not _breaks(by_clock):
         return by_clock
     entered_last = dict(

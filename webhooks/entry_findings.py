@@ -133,12 +133,12 @@ def _marked_otherwise(entry_ids: list[int]) -> Iterator[Finding]:
         )
 
 
-def _is_recent(processed_at: datetime | None, mark: str) -> bool:
+def _is_recent(processed_at: datetime, mark: str) -> bool:
     # Between the commit and the mark, a live server's two tables differ. And where an exit's
     # entry came to another host, which let it through, its own log learns of it when its time
     # to wait is over.
     known = GRACE + (parking_time() if mark == EntryStatus.PARKED else timedelta(0))
-    return processed_at is not None and processed_at > timezone.now() - known
+    return processed_at > timezone.now() - known
 
 
 def _without_row(entry_ids: list[int]) -> Iterator[Finding]:

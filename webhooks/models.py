@@ -48,7 +48,7 @@ class WebhookLog(models.Model):
         default=False, help_text="It came by mail, and its webhook had not come by then."
     )
     received_at = models.DateTimeField(help_text="UTC; when the request came in.")
-    processed_at = models.DateTimeField(null=True, blank=True)
+    processed_at = models.DateTimeField(help_text="UTC; when its effect, or its end, was written.")
     order_time = models.DateTimeField(
         null=True, blank=True, help_text="UTC; the order's own time where the alert tells it."
     )

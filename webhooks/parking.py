@@ -24,7 +24,7 @@ def has_expired(log: WebhookLog) -> bool:
     That counts from when it was parked: its entry may lie in another host's log, which is
     drained no sooner than the one it came from.
     """
-    return timezone.now() - (log.processed_at or log.had_at) >= parking_time()
+    return timezone.now() - log.processed_at >= parking_time()
 
 
 def parked_for(

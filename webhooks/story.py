@@ -48,10 +48,9 @@ class AlertStory:
     lots_closed: tuple[Lot, ...]
 
     @property
-    def latency(self) -> timedelta | None:
+    def latency(self) -> timedelta:
         """From its receipt to its effect."""
-        processed = self.log.processed_at
-        return None if processed is None else processed - self.log.received_at
+        return self.log.processed_at - self.log.received_at
 
     @property
     def delay(self) -> timedelta | None:

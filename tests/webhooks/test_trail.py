@@ -103,7 +103,7 @@ def test_what_came_in_was_changed(trailed: list[WebhookLog], column: str, value:
         ("price", "100.1"),
         ("position_after", 9),
         ("drift", True),
-        ("processed_at", None),
+        ("processed_at", datetime(2026, 1, 1, tzinfo=UTC)),
         ("error_fields", {"price": "is wrong"}),
     ],
 )
@@ -245,6 +245,7 @@ def test_rows_from_before_the_trail_are_chained(databases: None) -> None:
                 price="1.50",
                 source_address="::ffff:1.2.3.4",
                 received_at=began + timedelta(microseconds=number),
+                processed_at=began + timedelta(seconds=1),
             )
     finally:
         executor = MigrationExecutor(connection)
