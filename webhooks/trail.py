@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 import rows
+from audit.shown import counted
 from wal import journal
 from wal.models import Entry
 from webhooks import trail_hash
@@ -163,9 +164,17 @@ def _check(row: dict[str, Any], place: int, previous: str) -> Iterator[Break]:
         return Break(row["id"], row["chain"], row["place"], sentence)
 
     key = settings.TRAIL_KEY
-    if row["place"] != place + 1:
-        gone = f"{row['place'] - place - 1} alerts before alert {row['id']} are gone"
-        yield broken(f"{gone}: its place is {row['place']}, and the one before it has {place}.")
+    if row["place"] <= place:
+        yield broken(
+            f"Alert {row['id']} was put in: its place is {row['place']}, and the first that is "
+            f"kept has {place + 1}."
+        )
+    elif row["place"] != place + 1:
+        gone = counted(row["place"] - place - 1, "alert")
+        yield broken(
+            f"Before alert {row['id']}, {gone} missing: its place is {row['place']}, and the "
+            f"one before it has {place}."
+        )
     elif row["link"] != trail_hash.link(key, row["chain"], row["place"], previous, row):
         yield broken(
             f"Alert {row['id']}, or its place after the one before it, is not what was written: "

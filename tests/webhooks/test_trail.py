@@ -127,7 +127,7 @@ def test_one_in_the_middle_was_removed(trailed: list[WebhookLog]) -> None:
     remove(removed)
     first, gone = trail.verify()
     assert first.log_id == after.pk
-    assert "1 alerts before alert" in first.sentence
+    assert f"Before alert {after.pk}, 1 alert missing" in first.sentence
     assert (gone.log_id, f"Alert {removed.pk} is gone" in gone.sentence) == (None, True)
 
 
@@ -157,6 +157,15 @@ def test_one_was_put_in(trailed: list[WebhookLog]) -> None:
     forged.seal = trail_hash.seal("a guess", forged.link, vars(forged))
     forged.save(force_insert=True)
     assert found() == [forged.pk, forged.pk]
+
+
+def test_one_was_put_before_the_first(trailed: list[WebhookLog]) -> None:
+    first = book_of(trailed)[0]
+    WebhookLog.objects.filter(pk=first.pk).update(place=0)
+    put_in, *_ = trail.verify()
+    assert put_in.sentence == (
+        f"Alert {first.pk} was put in: its place is 0, and the first that is kept has 1."
+    )
 
 
 def test_two_changed_places(trailed: list[WebhookLog]) -> None:
