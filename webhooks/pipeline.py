@@ -19,7 +19,7 @@ from django.conf import settings
 
 import deadline
 import metering
-from faults import Queued
+from faults import Fault, ProcessingError, Queued
 from wal import journal
 from wal.journal import Appending
 from wal.models import Entry
@@ -39,8 +39,9 @@ def receive(delivery: Delivery, *, correlation_id: uuid.UUID, received_at: datet
     """Take an alert: append it to the log, then give it its effect.
 
     Raises LogUnavailable if nothing was accepted, and Queued if the alert is
-    safe in the log but has no effect yet. What can never have one is told as such then too:
-    its sender need not wait for the database to hear of it.
+    safe in the log but has no effect yet (ProcessingError where that is a fault of ours). What
+    can never have one is told as such then too: its sender need not wait for the database to
+    hear of it.
     """
     with deadline.within(settings.ANSWER_SECONDS):
         appending = journal.append(
@@ -55,21 +56,33 @@ def receive(delivery: Delivery, *, correlation_id: uuid.UUID, received_at: datet
                 **({"via_mail": True} if delivery.via_mail else {}),
             },
         )
-        begun = time.perf_counter()
-        appending.done.add_done_callback(
-            lambda _: metering.appending.observe(time.perf_counter() - begun)
-        )
-        patience = deadline.left(settings.ANSWER_SECONDS) - _SETTLING_SECONDS
-        waiting = hand_over(appending.entry, patience=patience, appending=appending)
         try:
-            return outcome_of(waiting)
-        except Queued as queued:
-            if (refusal := waiting.wanted.refusal) is None:
-                raise
-            refusal.ids = queued.ids
-            raise refusal from None
-        finally:
-            tell_entry(appending.entry, waiting.book)
+            return _outcome_of_new(appending)
+        except Fault:
+            raise
+        except Exception as error:
+            # What is in the log is not to be sent again.
+            ours = ProcessingError()
+            ours.ids = {"wal_id": appending.wait().pk}
+            raise ours from error
+
+
+def _outcome_of_new(appending: Appending) -> Outcome:
+    begun = time.perf_counter()
+    appending.done.add_done_callback(
+        lambda _: metering.appending.observe(time.perf_counter() - begun)
+    )
+    patience = deadline.left(settings.ANSWER_SECONDS) - _SETTLING_SECONDS
+    waiting = hand_over(appending.entry, patience=patience, appending=appending)
+    try:
+        return outcome_of(waiting)
+    except Queued as queued:
+        if (refusal := waiting.wanted.refusal) is None:
+            raise
+        refusal.ids = queued.ids
+        raise refusal from None
+    finally:
+        tell_entry(appending.entry, waiting.book)
 
 
 def settle_through(entry: Entry, *, patience: float, give_up: bool = False) -> Outcome:
@@ -122,6 +135,8 @@ def outcome_of(waiting: Waiting) -> Outcome:
         late = Queued("It is in the log; its turn did not come in time, so it is applied later.")
         if settler().abandon(waiting):
             give_back(waiting, late)
+        elif waiting.done.done():
+            return waiting.done.result()  # It came just now.
         late.ids = {"wal_id": waiting.entry.pk}
         raise late from None
 

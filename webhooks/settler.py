@@ -205,7 +205,11 @@ class Settler:
             # The effects are there and no alert will be applied twice; replay marks them.
             logger.warning("%d log entries could not be marked as settled", len(marks))
         for waiting, outcome in settled:
-            observe(waiting.entry, waiting.book, outcome)
+            try:
+                observe(waiting.entry, waiting.book, outcome)
+            except Exception:
+                # It has its effect: neither who waits for it nor its neighbours may miss that.
+                logger.exception("What became of log entry %s could not be told", waiting.entry.pk)
             waiting.done.set_result(outcome)
 
     def _of_the_books_of(self, batch: list[Waiting]) -> list[Waiting]:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 import metering
-from faults import Fault, LogUnavailable, MethodNotAllowed
+from faults import Fault, LogUnavailable, MethodNotAllowed, ProcessingError
 from webhooks.frontdoor import admit
 from webhooks.observation import count_answer
 from webhooks.pipeline import receive
@@ -54,6 +54,13 @@ def _answer_to(request: HttpRequest, exception: Exception) -> JsonResponse:
     if isinstance(exception, LogUnavailable) and exception.__cause__ is not None:
         reason = str(exception.__cause__).strip() or type(exception.__cause__).__name__
         logger.error("The log cannot be written: %s", reason, extra={"error_code": exception.code})
+    if isinstance(exception, ProcessingError) and exception.__cause__ is not None:
+        logger.error(
+            "Alert %s is in the log and was not applied",
+            _correlation_id(request),
+            exc_info=exception.__cause__,
+            extra={"error_code": exception.code},
+        )
     return answer(request, exception)
 
 

@@ -12,10 +12,11 @@ from positions.models import Lot
 from tests.alerts import Poster
 from tests.environment import TOKEN
 from wal.models import Entry
-from webhooks import views
+from webhooks import pipeline, settler, views
 from webhooks.draining import drain_once
 from webhooks.models import WebhookLog
 from webhooks.payload import parse
+from webhooks.pipeline import settle_through
 from webhooks.signal import Signal
 
 
@@ -64,6 +65,35 @@ def test_what_fails_before_the_append_is_sent_again(
     assert not Entry.objects.exists()
     [line] = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert answer["correlation_id"] in line.getMessage() and line.exc_info
+
+
+def test_what_fails_after_the_append_is_not_sent_again(
+    post: Poster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(pipeline, "settler", fail)
+    answer = post()
+    assert (answer.http, answer["status"], answer.code) == (202, "queued", "PROCESSING_ERROR")
+    [line] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert answer["correlation_id"] in line.getMessage() and line.exc_info
+
+    monkeypatch.undo()
+    entry = Entry.objects.get(pk=answer["wal_id"])
+    assert settle_through(entry, patience=0).log.status == "processed"
+
+
+def test_what_cannot_be_told_has_its_effect_and_its_answer(
+    post: Poster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*args: object) -> NoReturn:
+        raise RuntimeError("no such counter")
+
+    monkeypatch.setattr(settler, "observe", fail)
+    assert post()["status"] == "processed"
+    [line] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert "could not be told" in line.getMessage() and line.exc_info
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete", "options"])

@@ -20,7 +20,11 @@ from tests.factories import EntryFactory
 from wal.models import Entry
 from wal.writer import Writer
 from webhooks.draining import drain_once
+from webhooks.models import WebhookLog
+from webhooks.outcome import Outcome
 from webhooks.pipeline import hand_over, outcome_of, settle_through
+from webhooks.settler import settler
+from webhooks.waiting import Waiting
 
 GARBAGE = b"no JSON"
 
@@ -77,3 +81,18 @@ def test_a_log_whose_locks_cannot_be_opened_is_a_passing_fault(
 
     assert post()["status"] == "processed"
     assert drain_once() == 1
+
+
+def test_what_comes_at_the_deadline_is_told(
+    databases: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = Waiting(EntryFactory(), limit=0)
+    abandon = settler().abandon
+
+    def settled_meanwhile(its: Waiting) -> bool:
+        its.done.set_result(Outcome(WebhookLog(pk=1)))
+        return abandon(its)
+
+    monkeypatch.setattr(settler(), "abandon", settled_meanwhile)
+    with deadline.within(0):
+        assert outcome_of(waiting).log.pk == 1
