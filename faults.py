@@ -1,7 +1,8 @@
 """Everything that can be wrong with an alert, or with us while we take it.
 
 The ground floor: it imports nothing, so that every app can raise what it finds
-where it finds it. One place, `webhooks.views`, turns a fault into an answer.
+where it finds it, and a fault says itself how it is answered. To an alert
+`webhooks.views` gives that answer.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Fault(Exception):
         return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
 
 
-# Refused at the door: nothing is stored.
+# Refused at the door: nothing of the alert is stored.
 
 
 class NotUnderstood(Fault):

@@ -6,6 +6,7 @@ import json
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
 from typing import Any
 
 from faults import LogUnavailable
@@ -57,7 +58,7 @@ def _refusal(start_response: Callable[..., Any]) -> Iterable[bytes]:
     fault = LogUnavailable("The server is stopping, and has accepted nothing.")
     correlation_id = str(uuid.uuid4())
     start_response(
-        f"{fault.http_status} Service Unavailable",
+        f"{fault.http_status} {HTTPStatus(fault.http_status).phrase}",
         [
             ("Content-Type", "application/json"),
             *fault.headers().items(),

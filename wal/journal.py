@@ -217,17 +217,13 @@ def doubtful() -> QuerySet[Entry]:
     return _found_by("status = 'duplicate' AND NOT (last_error = '')")
 
 
-def unsettled(book: str | None = None, *, up_to: int | None = None) -> QuerySet[Entry]:
+def unsettled(book: str | None = None) -> QuerySet[Entry]:
     """Entries that still want their effect, in no order.
 
     With a book: that book's, and those nobody has read yet, which may be its too.
     """
     entries = _found_by(UNSETTLED_SQL)
-    if book is not None:
-        entries = entries.filter(book__in=("", book))
-    if up_to is not None:
-        entries = entries.filter(pk__lte=up_to)
-    return entries
+    return entries if book is None else entries.filter(book__in=("", book))
 
 
 def parked(*, before: datetime) -> QuerySet[Entry]:

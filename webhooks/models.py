@@ -56,7 +56,8 @@ class WebhookLog(models.Model):
     #: Contracts closed and opened by it; empty where it had no effect.
     quantity = ExactField(null=True, blank=True)
     price = ExactField(null=True, blank=True)
-    #: opened, added, reduced, closed or reversed; empty where it had no effect.
+    #: opened, added, reduced, closed or reversed; empty where it had no effect. A test has what it
+    #: would have done.
     action = models.CharField(max_length=10, default="", blank=True)
     #: The book's signed position around the order, and TradingView's own view of it.
     position_before = ExactField(null=True, blank=True)

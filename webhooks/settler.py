@@ -30,7 +30,7 @@ from webhooks.main_database import TRANSACTION_SECONDS, transact
 from webhooks.observation import observe
 from webhooks.outcome import Outcome, noted_of, settled_as
 from webhooks.reading import NO_BOOK
-from webhooks.turns import first_in_line, is_held, is_in_no_line, line_of, run_of
+from webhooks.turns import comes_before, first_in_line, is_held, line_of, run_of
 from webhooks.waiting import Waiting, as_queued, give_back
 
 logger = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ class Settler:
             turn = takewhile(lambda each: not each.is_free or each.id in claimed, runs[its])
             found = [entries[each.id] for each in turn]
             first = next(iter(entries.values()))
-            if not found and is_in_no_line(first.entry, lines[its]) and is_held(first.entry):
+            if not found and comes_before(first.entry, lines[its]) and is_held(first.entry):
                 found = [first]
             if found:
                 ready.append(found)

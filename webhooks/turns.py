@@ -57,7 +57,7 @@ def first_in_line(its: Collection[str | int], *, up_to: int) -> dict[str | int, 
     return found
 
 
-def run_of(line: Sequence[InLine], brought: Collection[int]) -> list[InLine]:
+def run_of(its_line: Sequence[InLine], brought: Collection[int]) -> list[InLine]:
     """The beginning of a line that this process may apply as one.
 
     That is what nobody holds, and what it holds itself and has been brought (by entry id). It
@@ -65,7 +65,7 @@ def run_of(line: Sequence[InLine], brought: Collection[int]) -> list[InLine]:
     one has to be applied alone.
     """
     last = max(brought)
-    alone = min(set(brought).difference(each.id for each in line), default=last + 1)
+    alone = min(set(brought).difference(each.id for each in its_line), default=last + 1)
     return list(
         takewhile(
             lambda each: (
@@ -73,11 +73,11 @@ def run_of(line: Sequence[InLine], brought: Collection[int]) -> list[InLine]:
                 and each.id < alone
                 and (each.is_free or (each.is_ours and each.id in brought))
             ),
-            line,
+            its_line,
         )
     )
 
 
-def is_in_no_line(entry: Entry, line: Sequence[InLine]) -> bool:
-    """Whether an entry need not wait for any in the line, and is none of them itself."""
-    return all(entry.pk < each.id for each in line)
+def comes_before(entry: Entry, its_line: Sequence[InLine]) -> bool:
+    """Whether an entry is older than all that are in its line, and so waits for none of them."""
+    return all(entry.pk < each.id for each in its_line)
