@@ -112,34 +112,38 @@ class Settler:
     def _ready(self) -> list[Waiting]:
         """The entries to apply next, those of a book in the order of the log."""
         self._leave(each for each in self._waiting if each.is_abandoned or each.done.done())
-        if not self._waiting:
+        brought = self._brought()
+        if not brought:
             return []
-        brought: dict[str | int, dict[int, Waiting]] = {}
-        for waiting in sorted(self._appended(), key=lambda each: each.entry.pk):
-            brought.setdefault(_line(waiting), {}).setdefault(waiting.entry.pk, waiting)
-        last = max((max(entries) for entries in brought.values()), default=0)
-        lines = first_in_line(brought.keys(), up_to=last)
+        lines = first_in_line(brought.keys(), up_to=max(map(max, brought.values())))
         runs = {its: run_of(lines[its], brought[its].keys()) for its in brought}
-        free = [each.id for run in runs.values() for each in run if each.is_free]
-        claimed = journal.claim(free)
-        adopted = self._adopt(claimed.difference(*brought.values()))
+        claimed = journal.claim([each.id for run in runs.values() for each in run if each.is_free])
+        at_hand = self._adopt(claimed.difference(*brought.values()))
+        for entries in brought.values():
+            at_hand |= entries
         ready: list[list[Waiting]] = []
         held: list[Waiting] = []
         for its, entries in brought.items():
-            entries |= {each.id: adopted[each.id] for each in runs[its] if each.id in adopted}
+            oldest = next(iter(entries.values()))
+            # Up to the first that another process was quicker to claim.
             turn = takewhile(lambda each: not each.is_free or each.id in claimed, runs[its])
-            found = [entries[each.id] for each in turn]
-            first = next(iter(entries.values()))
-            if not found and comes_before(first.entry, lines[its]) and is_held(first.entry):
-                found = [first]
-            if found:
+            if found := [at_hand[each.id] for each in turn]:
                 ready.append(found)
+            elif comes_before(oldest.entry, lines[its]) and is_held(oldest.entry):
+                ready.append([oldest])
             else:
-                held.append(first)
+                held.append(oldest)
         self._give_up([each for each in held if time.monotonic() >= each.limit], Queued())
         # The first of each book goes before the second of any, so that none waits for another's.
         in_turn = chain.from_iterable(zip_longest(*ready))
         return list(islice(filter(None, in_turn), MOST_TOGETHER))
+
+    def _brought(self) -> dict[str | int, dict[int, Waiting]]:
+        """What waits and is in the log: by line, oldest first, each entry once, by its id."""
+        brought: dict[str | int, dict[int, Waiting]] = {}
+        for waiting in sorted(self._appended(), key=lambda each: each.entry.pk):
+            brought.setdefault(_line(waiting), {}).setdefault(waiting.entry.pk, waiting)
+        return brought
 
     def _appended(self) -> list[Waiting]:
         # An entry that came while the others were committed is in the next commit.
