@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import date, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
@@ -14,6 +14,7 @@ from django.urls import get_script_prefix, reverse
 
 from trades.currencies import is_traded_in
 from trades.models import Strategy, Trade
+from trades.period import Period
 
 #: An order's own time lies between these, wherever its days begin (webhooks.values.moment).
 _EARLIEST: Final = date(1969, 12, 31)
@@ -76,19 +77,6 @@ class Filters:
 def _overview(prefix: str) -> str:
     # A page has hundreds of these addresses.
     return reverse("overview")
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """Days of a calendar, first to last."""
-
-    first: date
-    last: date
-
-    def bounds(self, zone: tzinfo) -> tuple[datetime, datetime]:
-        """From when, and until before when, it lasts."""
-        begin = datetime.combine(self.first, time.min, zone)
-        return begin, datetime.combine(self.last + timedelta(days=1), time.min, zone)
 
 
 def period(filters: Filters, *, reach: Period | None, today: date) -> Period:

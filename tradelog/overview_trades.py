@@ -12,13 +12,14 @@ from urllib.parse import urlencode
 from django.urls import reverse
 from django.utils import timezone
 
-from tradelog.overview_filters import Filters, Period, period, shortened
+from tradelog.overview_filters import Filters, period, shortened
 from tradelog.pnl_calendar import DayCalendar, YearOfMonths, day_calendar, month_calendar
 from tradelog.verdict import Listed
 from trades import performance, rare, results
 from trades.books import TradedBook
 from trades.monthly.reading import Chosen
 from trades.performance import EquityPoint, Step, Tally
+from trades.period import Period
 from trades.results import Results, results_of
 
 #: Rows of the table behind the chart of the equity; of more days it tells the months.

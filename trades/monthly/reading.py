@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import tzinfo
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -19,25 +19,23 @@ from django.db.models import QuerySet, Value
 from trades.corrections import as_booked, counted
 from trades.models import Strategy, Trade
 from trades.monthly.models import SummedZone
+from trades.period import Period
 
 #: For the sums of a query; with less, those of many trades are sorted on disk.
 MEMORY: Final = "64MB"
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """The trades closed on these days of a calendar, both included."""
+class Chosen(Period):
+    """The trades closed in a period."""
 
-    first: date
-    last: date
     #: None and "" for all.
     strategy_id: int | None = None
     symbol: str = ""
 
     def trades(self, zone: tzinfo) -> QuerySet[Trade]:
         """They themselves; `zone` is whose midnight begins a day."""
-        since = datetime.combine(self.first, time.min, zone)
-        until = datetime.combine(self.last + timedelta(days=1), time.min, zone)
+        since, until = self.bounds(zone)
         trades = Trade.objects.filter(exit_time__gte=since, exit_time__lt=until)
         if self.strategy_id is not None:
             trades = trades.filter(strategy=self.strategy_id)
