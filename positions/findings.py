@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connection
 
-from trades.numeric import plain
+from audit.shown import digits
 
 
 class FindingKind(StrEnum):
@@ -117,4 +117,4 @@ def _sentence(pattern: str, row: dict[str, Any]) -> str:
 
 
 def _shown(value: Any) -> Any:
-    return plain(value) if isinstance(value, Decimal) else value
+    return digits(value) if isinstance(value, Decimal) else value

@@ -16,7 +16,7 @@ from trades.currencies import is_traded_in
 from trades.models import Strategy, Trade
 from trades.period import Period
 
-#: An order's own time lies between these, wherever its days begin (webhooks.values.moment).
+#: An order's own time lies between these, wherever its days begin (webhooks.moments.moment).
 _EARLIEST: Final = date(1969, 12, 31)
 _LATEST: Final = date(2201, 1, 1)
 #: Days of alerts that can be chosen, the usual number first.

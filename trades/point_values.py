@@ -27,7 +27,11 @@ _CONTRACT = re.compile(r"([A-Z0-9]+?)(?:[FGHJKMNQUVXZ](?:\d{4}|\d{1,2})|\d!)")
 
 
 def point_value(symbol: str) -> Decimal:
-    """The built-in point value of a symbol (`EXCHANGE:TICKER` or a ticker); 1 if none is known."""
-    ticker = symbol.rpartition(":")[2].upper()
+    """The built-in point value of a symbol (`EXCHANGE:TICKER` or a ticker); 1 if none is known.
+
+    Of a spread or a ratio (`COMEX:SI1!/COMEX:GC1!`) none is.
+    """
+    exchange, _, rest = symbol.partition(":")
+    ticker = (rest or exchange).upper()
     contract = _CONTRACT.fullmatch(ticker)
     return FUTURES.get(contract[1], Decimal(1)) if contract else Decimal(1)

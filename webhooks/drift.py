@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from audit.shown import digits
 from trades.direction import Direction
-from trades.numeric import exactly, plain
+from trades.numeric import exactly
 from webhooks.models import WebhookLog
 from webhooks.signal import PositionView, Signal
 
@@ -40,4 +41,4 @@ def _told(view: PositionView | None) -> str:
     if view.direction is None:
         return "flat"
     side = Direction(view.direction).value
-    return side if view.size is None else f"{side} {plain(view.size)}"
+    return side if view.size is None else f"{side} {digits(view.size)}"

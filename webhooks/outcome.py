@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import chain
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
 
+from audit.shown import digits
 from faults import (
     Fault,
     InvalidJSON,
@@ -190,5 +192,5 @@ def recorded_outcome(
     )
 
 
-def _number(value: object) -> str | None:
-    return None if value is None else str(value)
+def _number(value: Decimal | None) -> str | None:
+    return None if value is None else digits(value)

@@ -22,6 +22,7 @@ from webhooks import values
 from webhooks.decoding import decode
 from webhooks.fields import FIELDS
 from webhooks.intents import ACTIONS, SIDES, SIGNAL_TYPES, in_one_word, what_it_does
+from webhooks.moments import moment
 from webhooks.signal import PositionView, Signal, book_name
 from webhooks.telling import Told
 from webhooks.values import Unreadable
@@ -30,9 +31,8 @@ from webhooks.values import Unreadable
 _SIGNAL_TYPE: Final = values.word(*SIGNAL_TYPES)
 _ACTION: Final = values.word(*ACTIONS)
 _SIDE: Final = values.word(*SIDES)
-_MOMENT_IF_ANY: Final = values.if_any(values.moment)
-#: What is longer than trades hold is no currency. Cut, two might become one, and be summed up.
-_CURRENCY: Final = values.if_any(values.name(20))
+_MOMENT_IF_ANY: Final = values.if_any(moment)
+_CURRENCY: Final = values.if_any(values.currency)
 
 
 def parse(body: bytes, given_key: str = "") -> Signal:
@@ -129,10 +129,10 @@ def _times(told: Told) -> tuple[datetime | None, datetime | None]:
 
     Of both, the bar's time is the order's: it is what the list of trades shows.
     """
-    sent_at = told.read("time", values.moment, only=("timenow",))
-    time = told.read("time", values.moment, without=("timenow", "timestamp"))
+    sent_at = told.read("time", moment, only=("timenow",))
+    time = told.read("time", moment, without=("timenow", "timestamp"))
     if time is None:
-        time = told.read("time", values.moment, only=("timestamp",))
+        time = told.read("time", moment, only=("timestamp",))
     elif sent_at is None:
         # Mostly {{timenow}} by another name; beside the bar's time it may be anything.
         sent_at = told.read("time", _MOMENT_IF_ANY, only=("timestamp",))

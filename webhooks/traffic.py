@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import groupby
 from typing import Any, Final
 
@@ -189,12 +189,13 @@ def _by_hour(quarters: list[Hour], zone: tzinfo) -> tuple[Hour, ...]:
     """Quarters of an hour, in order of time, as the hours of the zone's clocks."""
 
     def hour(quarter: Hour) -> datetime:
+        # Told in UTC: two hours of one name are one to a zone whose clocks go back.
         past = timedelta(minutes=quarter.begins.astimezone(zone).minute)
-        return (quarter.begins - past).astimezone(zone)
+        return quarter.begins.astimezone(UTC) - past
 
     return tuple(
         Hour(
-            begins,
+            begins.astimezone(zone),
             sum(quarter.alerts for quarter in held),
             sum(quarter.failed for quarter in held),
             sum(quarter.rejected for quarter in held),

@@ -12,7 +12,6 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
@@ -39,7 +38,7 @@ class NoNumber:
 
 #: Whitespace that may surround a text. Not U+001C..U+001F, which Python counts
 #: as whitespace too: those must be seen as what they are, control characters.
-_WHITESPACE: Final = "\t\r\n\ufeff" + "".join(
+WHITESPACE: Final = "\t\r\n\ufeff" + "".join(
     char
     for char in map(chr, range(0x3001))
     if char.isspace() and unicodedata.category(char) != "Cc"
@@ -48,7 +47,7 @@ _WHITESPACE: Final = "\t\r\n\ufeff" + "".join(
 
 def is_blank(value: object) -> bool:
     """Whether the field might as well not be there."""
-    return value is None or (isinstance(value, str) and not value.strip(_WHITESPACE))
+    return value is None or (isinstance(value, str) and not value.strip(WHITESPACE))
 
 
 def is_unfilled(value: object) -> bool:
@@ -123,7 +122,7 @@ _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[
 
 
 def _number_from_text(text: str) -> Decimal:
-    written = text.strip(_WHITESPACE)
+    written = text.strip(WHITESPACE)
     if not _NUMBER.fullmatch(written):
         raise Unreadable(
             f"{shown(text)} is no number; send one such as 1234.5,"
@@ -149,13 +148,13 @@ def not_negative(value: object) -> Decimal:
 def level(value: object) -> Decimal | None:
     """A stop or a target as a price; None where it is none, or is told otherwise.
 
-    Charts that have none plot 0, and some bots take an object or a percentage. It moves nothing
-    here, so no order is refused for these. For what is no number one is, as the NaN of a plot
-    that is na: a number that cannot be read is never taken for none.
+    Charts that have none plot 0 or say false, and some bots take an object, several targets or a
+    percentage. It moves nothing here, so no order is refused for these. For what is no number one
+    is, as the NaN of a plot that is na: a number that cannot be read is never taken for none.
     """
-    if isinstance(value, dict):
+    if isinstance(value, dict | list | bool):
         return None
-    if isinstance(value, str) and value.rstrip(_WHITESPACE).endswith("%"):
+    if isinstance(value, str) and value.rstrip(WHITESPACE).endswith("%"):
         return None
     return not_negative(value) or None
 
@@ -186,6 +185,19 @@ def name(limit: int) -> Callable[[object], str]:
     return read
 
 
+_currency_name: Final = name(20)
+
+
+def currency(value: object) -> str:
+    """A currency in capitals, as TradingView tells it: `usd` and `USD` are summed up as one.
+
+    What is longer than trades hold is none. Cut, two might become one.
+    """
+    text = _currency_name(value)
+    # Other letters may become several.
+    return text.upper() if text.isascii() else text
+
+
 def label(value: object) -> str:
     """What tells one order from the next, whole, however long; JSON of what is no text.
 
@@ -208,7 +220,7 @@ def remark(value: object) -> str:
 
 def _text(value: object) -> str:
     if isinstance(value, str | Decimal):
-        return str(value).strip(_WHITESPACE)
+        return str(value).strip(WHITESPACE)
     raise Unreadable(f"{shown(value)} is no text; send one in double quotes")
 
 
@@ -217,7 +229,7 @@ def word(*allowed: str) -> Callable[[object], str]:
     known = {normalise(each): each for each in allowed}
 
     def read(value: object) -> str:
-        found = known.get(normalise(value.strip(_WHITESPACE))) if isinstance(value, str) else None
+        found = known.get(normalise(value.strip(WHITESPACE))) if isinstance(value, str) else None
         if found is None:
             raise Unreadable(f"{shown(value)} is not known here; send one of {', '.join(allowed)}")
         return found
@@ -230,49 +242,13 @@ def flag(value: object) -> bool:
         return value
     if isinstance(value, str):
         value = {"true": True, "1": True, "false": False, "0": False}.get(
-            value.strip(_WHITESPACE).lower(), value
+            value.strip(WHITESPACE).lower(), value
         )
         if isinstance(value, bool):
             return value
     if isinstance(value, Decimal) and value in (0, 1):
         return value == 1
     raise Unreadable(f"{shown(value)} is neither; send true or false")
-
-
-def moment(value: object) -> datetime:
-    """A point in time, in UTC."""
-    try:
-        found = _from_iso(value) or _from_epoch(value)
-    except (ValueError, OverflowError, Unreadable):
-        found = None
-    if found is None or not 1970 <= found.year <= 2200:
-        raise Unreadable(
-            f"{shown(value)} is no time from 1970 to 2200; send one such as"
-            " 2026-01-05T14:30:00Z, or seconds or milliseconds since 1970"
-        )
-    return found
-
-
-_ISO: Final = re.compile(r"[0-9]{4}(-?)[0-9]{2}\1[0-9]{2}(?:[Tt ][0-9].*)?", re.ASCII)
-
-
-def _from_iso(value: object) -> datetime | None:
-    text = value.strip(_WHITESPACE) if isinstance(value, str) else ""
-    if not _ISO.fullmatch(text):
-        return None
-    found = datetime.fromisoformat(text.upper())
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-
-
-def _from_epoch(value: object) -> datetime:
-    since = number(value)
-    # 1e11 seconds is the year 5138; 1e11 milliseconds is 1973.
-    units = 1000 if since.copy_abs() >= 10**11 else 1
-    numerator, denominator = since.as_integer_ratio()
-    return _EPOCH + timedelta(microseconds=numerator * 10**6 // (denominator * units))
-
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def storable(value: Any) -> Any:

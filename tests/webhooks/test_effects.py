@@ -267,33 +267,3 @@ def test_tiny_prices_and_18_decimals_survive(order: Book) -> None:
     assert str(trade.entry_price) == "0.00001234"
     assert trade.pnl == D("0.000000000000000001") * 1000000 + D("1e-36")
     assert str(trade.exit_price) == "0.000012340000000001"
-
-
-def test_drift_before_means_a_missed_alert(post: Poster) -> None:
-    answer = post(
-        prev_market_position="long",
-        prev_market_position_size="2",
-        market_position="long",
-        market_position_size="3",
-    )
-    assert answer["drift"] == {
-        "before": {"position": "0", "tradingview": "long 2"},
-        "after": {"position": "1", "tradingview": "long 3"},
-    }
-    assert WebhookLog.objects.get().drift
-
-
-def test_drift_after_means_another_quantity(post: Poster) -> None:
-    answer = post(prev_market_position="flat", market_position="long", market_position_size="2")
-    assert answer["drift"]["after"] == {"position": "1", "tradingview": "long 2"}
-
-
-def test_no_drift_where_views_agree(post: Poster) -> None:
-    answer = post(
-        prev_market_position="flat",
-        prev_market_position_size="0",
-        market_position="long",
-        market_position_size="1.0",
-    )
-    assert "drift" not in answer.body
-    assert not WebhookLog.objects.get().drift

@@ -216,10 +216,11 @@ def test_token_is_in_no_fault() -> None:
 def test_every_fault_at_once() -> None:
     names = ["exchange", "signal_type", "market_position", "market_position_size",
              "prev_market_position", "prev_market_position_size", "quantity", "price", "time",
-             "pnl", "commission", "stop_loss", "take_profit", "is_test"]  # fmt: skip
+             "pnl", "commission", "is_test"]  # fmt: skip
     message: dict[str, Any] = {name: [] for name in names}
     message |= dict.fromkeys(("strategy", "symbol"), "\x00-\x00")
-    labels = ("order_id", "currency", "interval", "comment", "idempotency_key")
+    labels = ("order_id", "currency", "interval", "comment", "stop_loss", "take_profit",
+              "idempotency_key")  # fmt: skip
     message |= dict.fromkeys(labels, "{{x}}")
     message["action"] = "purchase"
     faults = faults_of(message)
@@ -248,8 +249,11 @@ def test_nan_and_unfilled_placeholders_count_under_every_name() -> None:
         ({"strategy": "A", "symbol": "X" * 60, "exchange": "E" * 60}, Subject("A")),
         ({"strategy": "A", "symbol": "X", "exchange": "{{exchange}}"}, Subject("A")),
         ({"strategy": "A", "is_test": "perhaps", "time": "noon"}, Subject("A")),
-        ({"time": 0, "timenow": 60}, Subject(time=datetime(1970, 1, 1, tzinfo=UTC))),
-        ({"time": "{{time}}", "timenow": 60}, Subject(time=datetime(1970, 1, 1, 0, 1, tzinfo=UTC))),
+        ({"time": 10**8, "timenow": 60}, Subject(time=datetime(1973, 3, 3, 9, 46, 40, tzinfo=UTC))),
+        (
+            {"time": "{{time}}", "timenow": 10**8 + 20},
+            Subject(time=datetime(1973, 3, 3, 9, 47, tzinfo=UTC)),
+        ),
     ],
 )
 def test_what_a_message_speaks_of(message: dict[str, Any], subject: Subject) -> None:

@@ -41,6 +41,16 @@ def test_alerts_are_counted_by_the_zones_hours() -> None:
     assert found.has_faults
 
 
+def test_an_hour_that_comes_twice_is_two() -> None:
+    began = datetime(2026, 10, 25, tzinfo=UTC)
+    for minutes in (0, 45, 60, 75, 120):
+        WebhookLogFactory(status="processed", received_at=began + timedelta(minutes=minutes))
+    found = traffic(Asked(began, began + timedelta(days=1)), ZoneInfo("Europe/Berlin"))
+    assert [(hour.begins.isoformat()[11:], hour.alerts) for hour in found.hours] == [
+        ("02:00:00+02:00", 2), ("02:00:00+01:00", 2), ("03:00:00+01:00", 1),
+    ]  # fmt: skip
+
+
 def test_only_what_was_asked_for_is_counted() -> None:
     log(0)  # At the end, which is not included.
     log(24 * 60, strategy="Alpha", symbol="A:B")

@@ -28,7 +28,7 @@ from trades.models import Strategy, Trade
 from webhooks.models import LogStatus, WebhookLog
 from webhooks.outcome import RECORDED
 
-#: An order's own time lies between these (webhooks.values.moment).
+#: An order's own time lies between these (webhooks.moments.moment).
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2201, 1, 1, tzinfo=UTC)
 
