@@ -67,7 +67,7 @@ def test_a_trade_shows_its_arithmetic_line_by_line(staff: Client, short: Trade) 
         "P&L +108.25",
         "109 reported",
         "− 108.25 calculated",
-        "= 0.75 difference; up to 0.01 is taken for rounding",
+        "= 0.75 difference; of the whole order, up to 0.01 is taken for rounding",
         "marked with a discrepancy of 0.75",
         "held 30 min",
     ):
