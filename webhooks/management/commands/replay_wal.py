@@ -98,6 +98,12 @@ class Command(BaseCommand):
         )
         if options["follow"] and options["dry_run"]:
             raise CommandError("--dry-run looks once; --follow goes on.", returncode=2)
+        if options["follow"] and (choice.entry_ids or choice.failed or choice.limit):
+            # Each second it would choose the same again.
+            told = "--id, --failed and --limit choose once; --follow goes on."
+            raise CommandError(told, returncode=2)
+        if choice.entry_ids and choice.since:
+            raise CommandError("--id names its entries; --since chooses others.", returncode=2)
         if options["processes"] and choice != Choice():
             raise CommandError("--processes is for everything, not for a choice.", returncode=2)
         held = Entry.objects.filter(pk__in=choice.entry_ids).values_list("pk", flat=True)
