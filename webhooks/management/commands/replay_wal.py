@@ -153,10 +153,10 @@ class Command(BaseCommand):
 
     def _tell_of_parked(self) -> None:
         if waiting := journal.having(EntryStatus.PARKED).count():
+            wait = counted(waiting, "exit waits for its", "exits wait for their")
             self.stdout.write(
-                f"{waiting} exit{' waits for its' if waiting == 1 else 's wait for their'} entry, "
-                f"for PARK_SECONDS ({settings.PARK_SECONDS}) at most; then a server of this log, "
-                "or another replay, settles what is left."
+                f"{wait} entry, for PARK_SECONDS ({settings.PARK_SECONDS}) at most; then a server "
+                "of this log, or another replay, settles what is left."
             )
 
     def _show(self, choice: Choice) -> None:
