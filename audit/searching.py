@@ -15,6 +15,12 @@ from audit.pages import AuditTrailAdmin
 _LARGEST_ID = 2**63 - 1
 
 
+def id_in(text: str) -> int | None:
+    """The id that #17 or 17 tells, if any; of what is too large for one, the largest."""
+    number = text.removeprefix("#")
+    return min(int(number), _LARGEST_ID) if number.isdecimal() else None
+
+
 class BookAdmin(AuditTrailAdmin):
     """Rows of books, found by what a person knows of them."""
 
@@ -28,9 +34,8 @@ class BookAdmin(AuditTrailAdmin):
         text = search_term.strip()
         if not text:
             return queryset, False
-        number = text.removeprefix("#")
-        if text.startswith("#") and number.isdecimal():
-            return queryset.filter(pk=min(int(number), _LARGEST_ID)), False
+        if text.startswith("#") and (asked := id_in(text)) is not None:
+            return queryset.filter(pk=asked), False
         condition = with_words(books_asked_for(request, self.model), text)
         if ids := correlation_range(text):
             condition |= Q(pk__in=list(self.with_correlation_id(*ids)))

@@ -23,7 +23,12 @@ from tradelog import instructions
 from tradelog.alert_messages import CASES, EXAMPLE_STRATEGY, PLACEHOLDERS, filled_in
 from tradelog.permissions import ask_for, named
 from trades.models import Strategy
-from webhooks.credentials import Token, configured_tokens, cut_tokens_from_text
+from webhooks.credentials import (
+    Token,
+    configured_tokens,
+    cut_tokens_from_text,
+    may_speak_for,
+)
 from webhooks.rehearsal import Rehearsal, read, rehearse
 from webhooks.trial import Answer, send_as_test
 
@@ -121,6 +126,7 @@ def alert_builder(request: HttpRequest) -> HttpResponse:
     """The page; a POST reads the message that is pasted, and with `send` sends it as a test."""
     form = BuilderForm(request.POST if request.method == "POST" else request.GET)
     chosen = form.chosen()
+    token: Token | None = chosen["token"]
     context = {
         **admin.site.each_context(request),
         "title": "Alert builder",
@@ -133,12 +139,13 @@ def alert_builder(request: HttpRequest) -> HttpResponse:
         "placeholders": PLACEHOLDERS,
         "strategies": Strategy.objects.values_list("name", flat=True),
         "webhook": webhook(request),
+        "may_speak": token is None or may_speak_for(token.strategies, chosen["strategy"]),
         "may_not_reveal": _lacking(request, _MAY_REVEAL),
         "may_send": request.user.has_perm(_MAY_SEND),
         "message_form": MessageForm(),
     }
     if request.method == "POST":
-        context |= _tried(request, chosen["token"])
+        context |= _tried(request, token)
     return render(request, "tradelog/alert_builder.html", context)
 
 
@@ -175,7 +182,11 @@ def _tried(request: HttpRequest, token: Token | None) -> dict[str, Any]:
     }
     if "send" in request.POST:
         ask_for(request, _MAY_SEND)
-        tried["answer"] = _sent(request, rehearsal, body, token)
+        answer = _sent(request, rehearsal, body, token)
+        if answer and may_not_see_position:
+            # A test moves nothing: of the position it tells what the order would have done.
+            answer.body.pop("action", None)
+        tried["answer"] = answer and _shown(answer)
     return tried
 
 
@@ -186,15 +197,18 @@ def _lacking(request: HttpRequest, permission: str) -> str:
 
 def _sent(
     request: HttpRequest, rehearsal: Rehearsal, body: bytes, token: Token | None
-) -> dict[str, Any] | None:
+) -> Answer | None:
     if rehearsal.signal is None or token is None:
         return None
-    answer: Answer = send_as_test(
+    return send_as_test(
         body,
         token=token,
         address=client_address(request),
         correlation_id=request.correlation_id,  # type: ignore[attr-defined]
     )
+
+
+def _shown(answer: Answer) -> dict[str, Any]:
     return {
         "http_status": answer.http_status,
         "status": answer.body["status"],

@@ -19,16 +19,15 @@ from audit.shown import exact
 from tradelog.permissions import NEEDED, ask_for
 from trades.corrections import correct, values_of
 from trades.models import Correction, Trade
-from trades.numeric import plain
+from trades.numeric import DIGITS, plain
 
 
 def _amount(label: str, help_text: str = "") -> forms.DecimalField:
-    # As many digits as an alert's numbers may have.
     return forms.DecimalField(
         label=label,
         help_text=help_text,
-        max_digits=36,
-        decimal_places=18,
+        max_digits=2 * DIGITS,
+        decimal_places=DIGITS,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
 

@@ -10,6 +10,7 @@ from django.db import Error
 from django.http import HttpRequest, HttpResponse
 
 import deadline
+from audit.shown import counted
 from tradelog.error_page import error_page
 from tradelog.routes import needs_database
 from wal import journal
@@ -53,7 +54,7 @@ def outage_page() -> HttpResponse:
             "TradingView sends what was not accepted again, three times at most.",
             can_reload=True,
         )
-    wait = {0: "no alert waits", 1: "1 alert waits"}.get(waiting, f"{waiting:,} alerts wait")
+    wait = counted(waiting, "alert waits", "alerts wait") if waiting else "no alert waits"
     return error_page(
         503,
         "The database is out of reach",

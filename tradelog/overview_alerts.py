@@ -16,6 +16,7 @@ from tradelog.verdict import Listed, Verdict, verdict
 from wal.backlog import Backlog, backlog
 from watch.models import Alarm, Rule
 from webhooks.models import WebhookLog
+from webhooks.parking import parking_time
 from webhooks.traffic import Asked, Traffic, recent_faults, traffic
 
 _MOST_FAULTS: Final = 10
@@ -94,7 +95,7 @@ def alerts_shown(
             alarms=_alarms(asked),
             asked=asked,
             soon=timedelta(seconds=settings.ALERT_WAITING_SECONDS),
-            parking=timedelta(seconds=settings.PARK_SECONDS),
+            parking=parking_time(),
             now=now,
         ),
     )

@@ -38,15 +38,25 @@ class EquityRow:
 
 
 @dataclass(frozen=True, slots=True)
-class TradesShown:
-    """The trades of one currency in one period."""
+class SummedUp:
+    """The trades of a period, by currency."""
 
     period: Period
     #: Whether it is shorter than a year because there are so many trades.
     is_shortened: bool
     #: Of all currencies, most trades first; empty where there is no trade.
     currencies: list[Results]
-    #: The one that is shown.
+    #: The exits of the first and the last trade of the strategy and symbol; None: no trade.
+    reach: Period | None
+    #: As `Filters.strategy_id` has it.
+    strategy_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TradesShown(SummedUp):
+    """The same, and the trades of one currency."""
+
+    #: The currency that is shown.
     results: Results
     total: Tally
     #: How many have a trade.
@@ -58,10 +68,6 @@ class TradesShown:
     months: list[YearOfMonths]
     rows: list[EquityRow]
     rows_are_months: bool
-    #: The exits of the first and the last trade of the strategy and symbol; None: no trade.
-    reach: Period | None
-    #: As `Filters.strategy_id` has it.
-    strategy_id: int | None
 
     @property
     def discrepancies(self) -> int:
@@ -119,21 +125,6 @@ class TradesShown:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class SummedUp:
-    """The trades of a period, by currency."""
-
-    period: Period
-    #: Whether it is shorter than a year because there are so many trades.
-    is_shortened: bool
-    #: Of all currencies, most trades first; empty where there is no trade.
-    currencies: list[Results]
-    #: The exits of the first and the last trade of the strategy and symbol; None: no trade.
-    reach: Period | None
-    #: As `Filters.strategy_id` has it.
-    strategy_id: int | None
-
-
 def summed_up_trades(
     filters: Filters, books: list[TradedBook], zone: tzinfo, now: datetime
 ) -> SummedUp:
@@ -167,6 +158,8 @@ def trades_shown(
         period=chosen,
         is_shortened=summed_up.is_shortened,
         currencies=currencies,
+        reach=summed_up.reach,
+        strategy_id=summed_up.strategy_id,
         results=shown,
         total=shown.total,
         days=len(days),
@@ -177,8 +170,6 @@ def trades_shown(
         months=month_calendar(days, first=chosen.first, last=chosen.last),
         rows=_equity_rows(performance.by_month(days) if by_month else days, zone),
         rows_are_months=by_month,
-        reach=summed_up.reach,
-        strategy_id=summed_up.strategy_id,
     )
 
 

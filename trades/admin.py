@@ -18,7 +18,7 @@ from audit import AuditTrailAdmin, ShownAdmin
 from audit.exporting import ExportedAdmin, Rows, told_by
 from audit.filters import StrategyFilter, SymbolFilter, YesNo, flagged, one_of
 from audit.searching import BookAdmin
-from audit.shown import as_time, gain, preformatted
+from audit.shown import as_time, counted, gain, preformatted
 from trades import rare
 from trades.corrections import CORRECTED, DISCREPANT, that_stand, with_counted_pnl
 from trades.direction import Direction
@@ -264,11 +264,10 @@ class ImportBatchAdmin(AuditTrailAdmin):
         if not number:
             return "none any more"
         return format_html(
-            '<a href="{}?import_batch__id__exact={}" class="text-link">{} trade{}</a>',
+            '<a href="{}?import_batch__id__exact={}" class="text-link">{}</a>',
             here,
             batch.pk,
-            number,
-            "" if number == 1 else "s",
+            counted(number, "trade"),
         )
 
     @admin.display(description="what undoing removed")

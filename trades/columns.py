@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.core.checks import CheckMessage
+from django.core.validators import DecimalValidator
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from trades.numeric import DIGITS
 
 if TYPE_CHECKING:
     _DecimalField = models.DecimalField[Any, Any]
@@ -15,7 +18,13 @@ else:
 
 
 class ExactField(_DecimalField):
-    """A NUMERIC without precision: it stores what it is given, to the last digit."""
+    """A NUMERIC without precision: it stores what it is given, to the last digit.
+
+    Forms take what an alert may tell and nothing longer, so that exact arithmetic has room for
+    it. What is computed may have more digits; nothing but a form asks the validators.
+    """
+
+    default_validators = [DecimalValidator(2 * DIGITS, DIGITS)]
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str:
         return "numeric"

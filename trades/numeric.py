@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from decimal import Clamped, Context, Decimal, Inexact, Overflow, localcontext
+from decimal import (
+    Clamped,
+    Context,
+    Decimal,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    localcontext,
+)
+from typing import Final
 
-#: Prices and quantities have at most 18 digits before the point and 18 after it
-#: (webhooks.payload refuses more), so a product of three has 108; sums need a few more.
-_EXACT = Context(prec=150, traps=[Inexact, Overflow, Clamped])
+#: A number that alerts, exports or people tell has at most so many digits before the point, and
+#: as many after it.
+DIGITS: Final = 18
+
+#: So a product of three has 108; sums need a few more.
+_EXACT = Context(prec=150, traps=[Inexact, Overflow, Clamped, InvalidOperation, DivisionByZero])
 
 
 _ONE = Decimal(1)
 
 
 def exactly() -> AbstractContextManager[Context]:
-    """Arithmetic that raises decimal.Inexact where it would otherwise round.
+    """Arithmetic that raises where it would otherwise round, or come to no number.
 
     Python's default context rounds to 28 digits, which a quantity with 18
     decimals times a price exceeds.
@@ -23,7 +36,7 @@ def exactly() -> AbstractContextManager[Context]:
 
 
 def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
-    """`amount` × `part` / `whole`, rounded to 18 decimals; the whole of it if part is whole.
+    """`amount` × `part` / `whole`, rounded to DIGITS decimals; the whole of it if part is whole.
 
     Whoever divides an amount gives the last part what is left, so that the parts
     add up.
@@ -31,7 +44,7 @@ def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     if part == whole:
         return amount
     with localcontext(Context(prec=150)):
-        return plain((amount * part / whole).quantize(Decimal(1).scaleb(-18)))
+        return plain((amount * part / whole).quantize(Decimal(1).scaleb(-DIGITS)))
 
 
 def plain(number: Decimal) -> Decimal:

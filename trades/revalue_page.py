@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
+from audit.shown import counted
 from trades.models import Trade
 from trades.revaluing import MOST, ChangedMeanwhile, digest, revaluations, revalue
 
@@ -39,7 +40,7 @@ def revalue_page(request: HttpRequest, chosen: QuerySet[Trade]) -> HttpResponse 
             fault = " ".join(error.messages)
         else:
             number = sum(change.trades for change in changes)
-            told = "1 trade is" if number == 1 else f"{number:,} trades are"
+            told = counted(number, "trade is", "trades are")
             messages.success(request, f"{told} corrected.")
             return redirect(request.get_full_path())
     changes = revaluations(trades)

@@ -10,6 +10,7 @@ from django.conf import settings
 from audit.shown import age, counted
 from watch.facts import Facts
 from watch.models import Rule
+from webhooks.parking import parking_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def limits() -> Limits:
         waiting=timedelta(seconds=settings.ALERT_WAITING_SECONDS),
         backlog=settings.ALERT_BACKLOG,
         silence_factor=settings.ALERT_SILENCE_FACTOR,
-        parking=timedelta(seconds=settings.PARK_SECONDS),
+        parking=parking_time(),
     )
 
 

@@ -21,7 +21,7 @@ from audit.books import correlation_range
 from audit.counting import MOST_PAGED
 from audit.exporting import ExportedAdmin, Rows
 from audit.filters import OneOf, StrategyFilter, SymbolFilter, flagged, one_of
-from audit.searching import BookAdmin
+from audit.searching import BookAdmin, id_in
 from audit.shown import NONE, preformatted
 from positions.netting import Effect
 from trades.direction import Direction
@@ -193,8 +193,8 @@ class EntryAdmin(AuditTrailAdmin):
         text = search_term.strip()
         if not text:
             return queryset, False
-        number = text.removeprefix("#")
-        conditions = [Q(pk=number)] if number.isdecimal() and len(number) < 19 else []
+        asked = id_in(text)
+        conditions = [] if asked is None else [Q(pk=asked)]
         if not text.startswith("#") and (ids := correlation_range(text)):
             conditions.append(Q(correlation_id__range=ids))
         if not conditions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -29,8 +29,13 @@ class Token:
 
     name: str
     value: str
-    #: The strategies it may send alerts for; empty: all.
+    #: As `may_speak_for` has them.
     strategies: frozenset[str]
+
+
+def may_speak_for(strategies: Collection[str], strategy: str) -> bool:
+    """Whether who is bound to these strategies may send alerts of this one; who has none may."""
+    return not strategies or strategy in strategies
 
 
 def configured_tokens() -> tuple[Token, ...]:

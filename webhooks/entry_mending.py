@@ -10,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Q
 
+from faults import Queued
 from positions.findings import Finding
 from positions.models import Lot, LotStatus, Reconciliation
 from trades.models import Strategy, Trade
@@ -39,7 +40,9 @@ def mend_entry(finding: Finding) -> Reconciliation | None:
     reach = _Reach.of(finding, entry)
     before = reach.rows()
     if alert:
-        apply([Wanted(entry, read(entry), give_up=True)])
+        [outcome] = apply([Wanted(entry, read(entry), give_up=True)])
+        if outcome is None:
+            raise Queued("Somebody else is at work on its book.")
     else:
         _settle(entry)
     after = reach.rows()

@@ -192,5 +192,5 @@ def _mend_entries(found: list[Finding]) -> Iterator[Mended]:
         try:
             record = mend_entry(finding)
         except Queued:
-            continue  # It stays in the log and says there why.
+            continue  # It stays as it is, and the next look finds it again.
         yield Mended(finding.strategy, finding.symbol, (finding,), record.pk if record else None)

@@ -14,7 +14,7 @@ from positions.netting import Netting, net
 from positions.open_lots import OpenLots, all_open_lots
 from trades.models import Strategy
 from trades.numeric import plain
-from webhooks.credentials import Token, cut_tokens
+from webhooks.credentials import Token, cut_tokens, may_speak_for
 from webhooks.drift import differs
 from webhooks.models import WebhookLog
 from webhooks.orders import order_of
@@ -91,7 +91,7 @@ def rehearse(message: bytes, token: Token | None = None) -> Rehearsal:
 
 
 def _check_allowed(signal: Signal, strategy: Strategy, token: Token | None) -> None:
-    if token is not None and token.strategies and signal.strategy not in token.strategies:
+    if token is not None and not may_speak_for(token.strategies, signal.strategy):
         raise StrategyNotAllowed
     if not strategy.enabled:
         raise StrategyDisabled

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
+from trades.numeric import DIGITS
 from webhooks.fields import TOKEN_FIELDS, normalise
 
 Value = TypeVar("Value")
@@ -104,15 +105,16 @@ def number(value: object) -> Decimal:
         return Decimal(0)
     # The exponent is looked at before any arithmetic: 1e999999999 has ten
     # characters, and a billion digits once it is written out.
-    if value.adjusted() >= 18:
-        raise Unreadable(f"{shown(value)} is too large; numbers must be below 10^18")
+    if value.adjusted() >= DIGITS:
+        raise Unreadable(f"{shown(value)} is too large; numbers must be below 10^{DIGITS}")
     sign, digits, places = value.as_tuple()
-    if places == 0 or (-18 <= int(places) < 0 and digits[-1]):
+    if places == 0 or (-DIGITS <= int(places) < 0 and digits[-1]):
         return value  # It is written that way already.
     written = "".join(map(str, digits)).rstrip("0")
     exponent = int(places) + len(digits) - len(written)
-    if exponent < -18:
-        raise Unreadable(f"{shown(value)} has more than 18 decimals; send at most 18")
+    if exponent < -DIGITS:
+        told = f"has more than {DIGITS} decimals; send at most {DIGITS}"
+        raise Unreadable(f"{shown(value)} {told}")
     written += "0" * exponent
     # Built from its digits, since arithmetic would round to the context's 28.
     return Decimal((sign, tuple(map(int, written)), min(exponent, 0)))

@@ -9,6 +9,7 @@ from typing import Final
 
 from faults import Fault, InvalidJSON, InvalidPayload, StrategyNotAllowed
 from wal.models import Entry
+from webhooks.credentials import may_speak_for
 from webhooks.identity import identity, identity_is_lasting, identity_of_entry
 from webhooks.reading import Reading
 from webhooks.signal import Signal
@@ -38,8 +39,8 @@ class Wanted:
     def is_allowed(self) -> bool:
         """Whether the token the entry came with may speak for its strategy."""
         # What the token was bound to when it came in, so that a replay decides alike.
-        bound_to = self.entry.envelope.get("strategies")
-        return self.signal is None or not bound_to or self.signal.strategy in bound_to
+        bound_to = self.entry.envelope.get("strategies") or ()
+        return self.signal is None or may_speak_for(bound_to, self.signal.strategy)
 
     @property
     def was_disabled(self) -> bool:

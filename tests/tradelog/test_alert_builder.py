@@ -212,6 +212,18 @@ def test_who_may_not_see_positions_is_told_none(looker: Client, post: Poster) ->
         assert words in text and refused not in text
 
 
+def test_nor_by_the_answer_of_a_test(looker: Client, post: Poster) -> None:
+    allow("use_webhooktoken")
+    post(quantity="2")
+    form = {"message": json.dumps(alert(action="exit", quantity=None)), "send": "1"}
+    text = text_of(looker.post(PAGE, form))
+    assert "answered 200: processed" in text and '"is_test": true' in text
+    assert "left out of the answer" in text and "closed" not in text
+    allow("view_lot")
+    text = text_of(looker.post(PAGE, form))
+    assert '"action": "closed"' in text and "left out" not in text
+
+
 def test_a_message_with_placeholders_is_read_with_examples(staff: Client) -> None:
     text = text_of(try_out(staff, ALERT_MESSAGE))
     assert "Placeholders were filled in with examples" in text

@@ -51,6 +51,7 @@ def test_what_cannot_be_leads_to_the_list(staff: Client, asked: dict[str, str]) 
         ("trades_importbatch", {"imported_at__year": "9999"}),
         ("positions_reconciliation", {"happened_at__year": "9999"}),
         ("trades_strategy", {"name__contains": "\0"}),
+        ("wal_entry", {"q": "#" + "9" * 5000}),
         ("auth_user", {"username__contains": "\0"}),
     ],
 )

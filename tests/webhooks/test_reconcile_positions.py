@@ -6,14 +6,22 @@ import json
 from functools import partial
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 
 from positions.models import Lot, Reconciliation
-from tests.alerts import Poster
+from tests.alerts import Poster, alert
 from tests.commands import in_process, run
 from tests.damage import copy_of, tables
+from tests.server import databases_of_this_run
+from tests.webhooks.test_parking import waited
+from tests.webhooks.test_reconcile import ago, log
 from trades.models import Trade
+from wal.models import Entry
+from webhooks.models import WebhookLog
+from webhooks.pipeline import settle_through
+from webhooks.reading import book_of
 
 reconcile = partial(run, "reconcile_positions")
 
@@ -86,6 +94,24 @@ def test_what_is_left_is_status_1(damaged: Trade) -> None:
     status, text = reconcile("--fix")
     assert status == 1
     assert text.endswith("1 finding; the log does not tell how to mend them.\n")
+
+
+def test_what_cannot_be_mended_now_is_left_and_not_told_as_mended(databases: None) -> None:
+    settle_through(log(alert(action="exit"), received_at=ago(seconds=130)), patience=0)
+    waited(63)
+    book = book_of(Entry.objects.get())
+    # What the log has lost, while a server is at work on its book.
+    Entry.objects.all().delete()
+    with psycopg.connect(databases_of_this_run()["DATABASE_URL"]) as other:
+        other.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [book])
+        status, text = reconcile("--fix")
+        assert (status, "Mended" in text) == (1, False)
+        assert text.endswith("1 finding, of which 1 could not be mended now: try it again later.\n")
+        status, found = told("--fix")
+        assert (status, found["fixed"]) == (1, [])
+    status, text = reconcile("--fix")
+    assert (status, "Mended" in text) == (0, True)
+    assert WebhookLog.objects.get().status == "failed"
 
 
 def test_one_strategy_alone(damaged: Trade, post: Poster) -> None:

@@ -184,7 +184,13 @@ def test_what_fails_again_is_said_and_exits_1(
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(["--id", "99"], "no entry 99"), (["--dry-run", "--follow"], "looks once")],
+    [
+        (["--id", "99"], "no entry 99"),
+        (["--dry-run", "--follow"], "looks once"),
+        (["--failed", "--follow"], "choose once"),
+        (["--id", "1", "--follow"], "choose once"),
+        (["--id", "1", "--since", "2026-01-05"], "names its entries"),
+    ],
 )
 def test_what_cannot_be_meant_is_a_usage_error(
     databases: None, arguments: list[str], words: str

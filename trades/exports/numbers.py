@@ -8,11 +8,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from trades.exports.unreadable import CellUnreadable, shown
+from trades.numeric import DIGITS
 
 #: Characters a number may take, with its currency.
 _LONGEST: Final = 60
-#: Digits before the point and after it, as everywhere in the log.
-_DIGITS: Final = 18
 
 _SIGNS: Final = str.maketrans("−–‒﹣－（）", "-----()")  # noqa: RUF001
 _SPACE_OR_APOSTROPHE: Final = re.compile(r"(?<=\d)[\s'’](?=\d{3}(?!\d))")  # noqa: RUF001
@@ -112,8 +111,8 @@ def _checked(text: str, value: object) -> Decimal:
         raise CellUnreadable(f"{shown(value)} is no number")
     exponent = number.as_tuple().exponent
     assert isinstance(exponent, int)
-    if number and (number.adjusted() >= _DIGITS or exponent < -_DIGITS):
+    if number and (number.adjusted() >= DIGITS or exponent < -DIGITS):
         raise CellUnreadable(
-            f"{shown(value)} has more than {_DIGITS} digits before or after the point"
+            f"{shown(value)} has more than {DIGITS} digits before or after the point"
         )
     return number

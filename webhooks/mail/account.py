@@ -33,7 +33,7 @@ class Account:
     authserv_id: str
     #: The addresses TradingView mails to, in lower case; empty: any.
     recipients: frozenset[str]
-    #: The strategies it may bring alerts for; empty: all.
+    #: As `may_speak_for` has them.
     strategies: frozenset[str]
 
     @property

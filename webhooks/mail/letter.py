@@ -13,7 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from faults import InvalidJSON, InvalidPayload
-from webhooks.credentials import cut_tokens, cut_tokens_from_text
+from webhooks.credentials import cut_tokens, cut_tokens_from_text, may_speak_for
 from webhooks.mail.account import Account
 from webhooks.mail.refused import Refused
 from webhooks.mail.sender import check_sender, only
@@ -52,7 +52,7 @@ def read_letter(raw: bytes, account: Account) -> Letter:
         signal = parse(body)
     except (InvalidJSON, InvalidPayload) as fault:
         raise Refused(cut_tokens_from_text(f"{fault.code}: {fault.message}")) from fault
-    if account.strategies and signal.strategy not in account.strategies:
+    if not may_speak_for(account.strategies, signal.strategy):
         raise Refused("its strategy is not in MAILBOX_STRATEGIES")
     return Letter(body, signal, sent_at)
 

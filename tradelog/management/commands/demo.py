@@ -15,7 +15,7 @@ from tqdm import tqdm
 from tradelog import instructions, session
 from trades.models import Trade
 from trades.numeric import exactly, plain
-from webhooks.credentials import configured_tokens
+from webhooks.credentials import configured_tokens, may_speak_for
 
 
 class Command(BaseCommand):
@@ -81,6 +81,6 @@ class Command(BaseCommand):
 def _webhook_path() -> str:
     """Of the webhook, with a token that may speak for the session's strategy."""
     for token in configured_tokens():
-        if not token.strategies or session.STRATEGY in token.strategies:
+        if may_speak_for(token.strategies, session.STRATEGY):
             return f"/webhook/{quote(token.value, safe='')}/"
     raise CommandError("WEBHOOK_TOKENS has no token that may send alerts for any strategy.")

@@ -189,11 +189,11 @@ class Command(BaseCommand):
         self.stdout.write(
             counted(len(found), "finding")
             + (
-                f", of which --fix mends {mendable}."
-                if mendable and not fix
-                else "; the log does not tell how to mend them."
+                "; the log does not tell how to mend them."
                 if not mendable
-                else "."
+                else f", of which {mendable} could not be mended now: try it again later."
+                if fix
+                else f", of which --fix mends {mendable}."
             )
         )
 

@@ -98,6 +98,11 @@ class Command(BaseCommand):
         )
         if options["follow"] and options["dry_run"]:
             raise CommandError("--dry-run looks once; --follow goes on.", returncode=2)
+        if options["follow"] and (choice.entry_ids or choice.failed):
+            # Each second it would choose the same again.
+            raise CommandError("--id and --failed choose once; --follow goes on.", returncode=2)
+        if choice.entry_ids and choice.since:
+            raise CommandError("--id names its entries; --since chooses others.", returncode=2)
         if options["processes"] and choice != Choice():
             raise CommandError("--processes is for everything, not for a choice.", returncode=2)
         held = Entry.objects.filter(pk__in=choice.entry_ids).values_list("pk", flat=True)
@@ -147,10 +152,10 @@ class Command(BaseCommand):
 
     def _tell_of_parked(self) -> None:
         if waiting := journal.having(EntryStatus.PARKED).count():
+            wait = counted(waiting, "exit waits for its", "exits wait for their")
             self.stdout.write(
-                f"{waiting} exit{' waits for its' if waiting == 1 else 's wait for their'} entry, "
-                f"for PARK_SECONDS ({settings.PARK_SECONDS}) at most; then a server of this log, "
-                "or another replay, settles what is left."
+                f"{wait} entry, for PARK_SECONDS ({settings.PARK_SECONDS}) at most; then a server "
+                "of this log, or another replay, settles what is left."
             )
 
     def _show(self, choice: Choice) -> None:
