@@ -191,7 +191,7 @@ def _effect(
         return _netted(log, each.signal, strategy, lots)
     except Fault as fault:
         # An exit waits for its entry once, not again each time it is tried.
-        return _Effect(_refused(log, fault, may_wait=known is None))
+        return _Effect(_refused(log, fault, each, standing, may_wait=known is None))
 
 
 def _new_log(each: Wanted, known: WebhookLog | None) -> WebhookLog:
@@ -212,11 +212,19 @@ def _netted(log: WebhookLog, signal: Signal, strategy: Strategy, lots: OpenLots)
     return _Effect(log, booking, lots.after(booking.opened))
 
 
-def _refused(log: WebhookLog, fault: Fault, *, may_wait: bool) -> WebhookLog:
+def _refused(
+    log: WebhookLog, fault: Fault, each: Wanted, standing: Standing, *, may_wait: bool
+) -> WebhookLog:
     log.error_code, log.error_message, log.error_fields = fault.code, fault.message, fault.fields
     log.status = LogStatus(fault.status)
-    if isinstance(fault, NoOpenPosition) and may_wait and settings.PARK_SECONDS > 0:
+    if not isinstance(fault, NoOpenPosition):
+        return log
+    if may_wait and settings.PARK_SECONDS > 0:
         log.status = LogStatus.PARKED
+    elif (signal := each.signal_for(log)) is not None:
+        # Nobody waits for its entry any longer: it is missing, which is drift as well.
+        position = standing.lots.get(signal.book, OpenLots()).position
+        mark_drift(log, signal, position, position)
     return log
 
 
@@ -278,11 +286,8 @@ def _release_parked(
 
 
 def _fail_parked(log: WebhookLog, each: Wanted, standing: Standing) -> Outcome:
-    """Give up waiting for an exit's entry: it is missing, which is drift as well."""
-    assert each.signal is not None
-    log.status = LogStatus.FAILED
+    """Give up waiting for an exit's entry."""
     log.processed_at = timezone.now()
-    position = standing.lots.get(each.reading.book, OpenLots()).position
-    mark_drift(log, each.signal, position, position)
+    _refused(log, NoOpenPosition(), each, standing, may_wait=False)
     trail.record([log], {})
     return Outcome(log)

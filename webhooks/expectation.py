@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from faults import InvalidJSON, InvalidPayload, NoOpenPosition
+from faults import NoOpenPosition
 from positions.expected import ExpectedBook
 from positions.netting import Intent, Netting, Order
 from trades.models import Strategy, Trade
@@ -16,7 +16,7 @@ from webhooks.drift import mark_drift
 from webhooks.effect_order import in_order_of_effect
 from webhooks.models import WebhookLog
 from webhooks.orders import fill_of, order_of
-from webhooks.payload import parse
+from webhooks.reading import read_again
 from webhooks.signal import Signal
 
 #: What an alert's row tells of its order and of its effect.
@@ -69,10 +69,9 @@ def derive(
 
 
 def _signal(alert: WebhookLog) -> Signal:
-    try:
-        signal = parse(alert.payload.encode())
-    except (InvalidJSON, InvalidPayload) as fault:
-        raise NotDerivable(f"Alert {alert.pk} cannot be read: {fault.message}") from None
+    reading = read_again(alert)
+    if (signal := reading.signal) is None:
+        raise NotDerivable(f"Alert {alert.pk} cannot be read: {reading.fault}") from reading.fault
     if (signal.strategy, signal.symbol) != (alert.strategy, alert.symbol):
         raise NotDerivable(f"Alert {alert.pk} is about {signal.symbol} of {signal.strategy}.")
     return signal
