@@ -64,6 +64,7 @@ def apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
 def _apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
     outcomes: dict[int, Outcome | None] = {}
     effects: dict[int, _Effect] = {}
+    before: dict[int, WebhookLog | None] = {}
     released: dict[int, list[_Effect]] = {}
     with rows.transaction_in_few_trips():
         standing = look(
@@ -90,6 +91,7 @@ def _apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
                     continue
                 if isinstance(each.reading.fault, ProcessingError):
                     raise each.reading.fault
+                before[place] = known
                 fresh[place] = _effect(each, known, strategies, standing)
             take_ids = _write(list(fresh.values()), standing.ends)
             if standing.parked:
@@ -102,7 +104,7 @@ def _apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
             effects |= fresh
     take_ids()
     for place, effect in effects.items():
-        outcomes[place] = _outcome(effect, released.get(place, []))
+        outcomes[place] = _outcome(effect, before[place], released.get(place, []))
     return [outcomes[place] for place in range(len(wanted))]
 
 
@@ -248,15 +250,19 @@ def _write(effects: Sequence[_Effect], ends: dict[str, trail.End]) -> Callable[[
     return take_ids
 
 
-def _outcome(effect: _Effect, released: Sequence[_Effect]) -> Outcome:
+def _outcome(effect: _Effect, before: WebhookLog | None, released: Sequence[_Effect]) -> Outcome:
+    is_new = before is None
+    drifted = effect.log.drift and not (before and before.drift)
     if (booking := effect.booking) is None:
-        return Outcome(effect.log)
+        return Outcome(effect.log, is_new=is_new, drifted=int(drifted))
     position = booking.opened or booking.closed[0]
     made = [trade for each in (effect, *released) if each.booking for trade in each.booking.trades]
     return Outcome(
         effect.log,
         position.pk,
         tuple(trade.pk for trade in booking.trades),
+        is_new=is_new,
+        drifted=drifted + sum(each.log.drift for each in released),
         discrepancies=sum(trade.pnl_discrepancy is not None for trade in made),
         released=tuple(each.log for each in released),
     )
@@ -290,4 +296,4 @@ def _fail_parked(log: WebhookLog, each: Wanted, standing: Standing) -> Outcome:
     log.processed_at = timezone.now()
     _refused(log, NoOpenPosition(), each, standing, may_wait=False)
     trail.record([log], {})
-    return Outcome(log)
+    return Outcome(log, drifted=int(log.drift))
