@@ -158,7 +158,7 @@ def _recorded(each: Wanted, known: WebhookLog, standing: Standing) -> Outcome | 
         return recorded_outcome(first, lots, is_duplicate=True, key_reused=_reuses_key(each, known))
     if known.status == LogStatus.PARKED and each.give_up and has_expired(known):
         return _fail_parked(known, each, standing)
-    if known.status != LogStatus.FAILED or not each.retry_failed:
+    if known.status != LogStatus.FAILED or not (each.retry_failed and each.signal_for(known)):
         return recorded_outcome(known, standing.lots_moved_by(known))
     return None
 
@@ -200,7 +200,7 @@ def _new_log(each: Wanted, known: WebhookLog | None) -> WebhookLog:
     """The alert's row, not yet saved; in the place it has if it failed before."""
     log = row_of(each.entry, each.signal, key=each.key)
     if known is not None:
-        log.pk, log.chain, log.place, log.link = known.pk, known.chain, known.place, known.link
+        trail.take_place(log, known)
     return log
 
 

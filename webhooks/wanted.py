@@ -36,8 +36,9 @@ class Wanted:
         return self.reading.signal
 
     def signal_for(self, log: WebhookLog) -> Signal | None:
-        """Its signal, where that is of the book its row is in: another version may have read it
-        otherwise.
+        """Its signal, where that is of the book its row is in.
+
+        Another version may have read it otherwise, and another book's effect is not that row's.
         """
         signal = self.signal
         own = book_name(log.strategy, log.symbol)
