@@ -64,6 +64,7 @@ def apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
 def _apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
     outcomes: dict[int, Outcome | None] = {}
     effects: dict[int, _Effect] = {}
+    before: dict[int, WebhookLog | None] = {}
     released: dict[int, list[_Effect]] = {}
     with rows.transaction_in_few_trips():
         standing = look(
@@ -90,6 +91,7 @@ def _apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
                     continue
                 if isinstance(each.reading.fault, ProcessingError):
                     raise each.reading.fault
+                before[place] = known
                 fresh[place] = _effect(each, known, strategies, standing)
             take_ids = _write(list(fresh.values()), standing.ends)
             if standing.parked:
@@ -102,7 +104,7 @@ def _apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
             effects |= fresh
     take_ids()
     for place, effect in effects.items():
-        outcomes[place] = _outcome(effect, released.get(place, []))
+        outcomes[place] = _outcome(effect, before[place], released.get(place, []))
     return [outcomes[place] for place in range(len(wanted))]
 
 
@@ -156,7 +158,7 @@ def _recorded(each: Wanted, known: WebhookLog, standing: Standing) -> Outcome | 
         return recorded_outcome(first, lots, is_duplicate=True, key_reused=_reuses_key(each, known))
     if known.status == LogStatus.PARKED and each.give_up and has_expired(known):
         return _fail_parked(known, each, standing)
-    if known.status != LogStatus.FAILED or not each.retry_failed:
+    if known.status != LogStatus.FAILED or not (each.retry_failed and each.signal_for(known)):
         return recorded_outcome(known, standing.lots_moved_by(known))
     return None
 
@@ -191,14 +193,14 @@ def _effect(
         return _netted(log, each.signal, strategy, lots)
     except Fault as fault:
         # An exit waits for its entry once, not again each time it is tried.
-        return _Effect(_refused(log, fault, may_wait=known is None))
+        return _Effect(_refused(log, fault, each, standing, may_wait=known is None))
 
 
 def _new_log(each: Wanted, known: WebhookLog | None) -> WebhookLog:
     """The alert's row, not yet saved; in the place it has if it failed before."""
     log = row_of(each.entry, each.signal, key=each.key)
     if known is not None:
-        log.pk, log.chain, log.place, log.link = known.pk, known.chain, known.place, known.link
+        trail.take_place(log, known)
     return log
 
 
@@ -212,11 +214,19 @@ def _netted(log: WebhookLog, signal: Signal, strategy: Strategy, lots: OpenLots)
     return _Effect(log, booking, lots.after(booking.opened))
 
 
-def _refused(log: WebhookLog, fault: Fault, *, may_wait: bool) -> WebhookLog:
+def _refused(
+    log: WebhookLog, fault: Fault, each: Wanted, standing: Standing, *, may_wait: bool
+) -> WebhookLog:
     log.error_code, log.error_message, log.error_fields = fault.code, fault.message, fault.fields
     log.status = LogStatus(fault.status)
-    if isinstance(fault, NoOpenPosition) and may_wait and settings.PARK_SECONDS > 0:
+    if not isinstance(fault, NoOpenPosition):
+        return log
+    if may_wait and settings.PARK_SECONDS > 0:
         log.status = LogStatus.PARKED
+    elif (signal := each.signal_for(log)) is not None:
+        # Nobody waits for its entry any longer: it is missing, which is drift as well.
+        position = standing.lots.get(signal.book, OpenLots()).position
+        mark_drift(log, signal, position, position)
     return log
 
 
@@ -240,15 +250,19 @@ def _write(effects: Sequence[_Effect], ends: dict[str, trail.End]) -> Callable[[
     return take_ids
 
 
-def _outcome(effect: _Effect, released: Sequence[_Effect]) -> Outcome:
+def _outcome(effect: _Effect, before: WebhookLog | None, released: Sequence[_Effect]) -> Outcome:
+    is_new = before is None
+    drifted = effect.log.drift and not (before and before.drift)
     if (booking := effect.booking) is None:
-        return Outcome(effect.log)
+        return Outcome(effect.log, is_new=is_new, drifted=int(drifted))
     position = booking.opened or booking.closed[0]
     made = [trade for each in (effect, *released) if each.booking for trade in each.booking.trades]
     return Outcome(
         effect.log,
         position.pk,
         tuple(trade.pk for trade in booking.trades),
+        is_new=is_new,
+        drifted=drifted + sum(each.log.drift for each in released),
         discrepancies=sum(trade.pnl_discrepancy is not None for trade in made),
         released=tuple(each.log for each in released),
     )
@@ -278,11 +292,8 @@ def _release_parked(
 
 
 def _fail_parked(log: WebhookLog, each: Wanted, standing: Standing) -> Outcome:
-    """Give up waiting for an exit's entry: it is missing, which is drift as well."""
-    assert each.signal is not None
-    log.status = LogStatus.FAILED
+    """Give up waiting for an exit's entry."""
     log.processed_at = timezone.now()
-    position = standing.lots.get(each.reading.book, OpenLots()).position
-    mark_drift(log, each.signal, position, position)
+    _refused(log, NoOpenPosition(), each, standing, may_wait=False)
     trail.record([log], {})
-    return Outcome(log)
+    return Outcome(log, drifted=int(log.drift))

@@ -129,5 +129,7 @@ def _lost(alert: WebhookLog) -> Entry:
         pk=alert.wal_id,
         correlation_id=alert.correlation_id,
         body=alert.payload.encode(),
+        # Whether it came with a header is lost as well; the key that goes first is the row's.
+        envelope={"given_key": alert.idempotency_key},
         received_at=alert.received_at,
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from faults import InvalidJSON, InvalidPayload, NoOpenPosition
+from faults import NoOpenPosition
 from positions.expected import ExpectedBook
 from positions.netting import Intent, Netting, Order
 from trades.models import Strategy, Trade
@@ -16,8 +16,9 @@ from webhooks.drift import mark_drift
 from webhooks.effect_order import in_order_of_effect
 from webhooks.models import WebhookLog
 from webhooks.orders import fill_of, order_of
-from webhooks.payload import parse
+from webhooks.reading import read_again
 from webhooks.signal import Signal
+from webhooks.trail import came_in_so
 
 #: What an alert's row tells of its order and of its effect.
 EFFECT_COLUMNS = (
@@ -57,22 +58,22 @@ def derive(
                 # Booked when such an order was netted, whatever side it ended on.
                 order = replace(order, intent=Intent.ORDER)
             order = replace(order, quantity=_default_then(alert, order, strategy, book.position))
+        is_due = _as_it_came_in(alert, signal)
         try:
-            fill = fill_of(alert, signal, _valued(strategy, point_values.get(alert.pk)))
+            fill = fill_of(is_due, signal, _valued(strategy, point_values.get(alert.pk)))
             netting, trades = book.carry_out(order, fill, alert.pk)
         except NoOpenPosition:
             raise NotDerivable(
                 f"Alert {alert.pk} closes a position that the alerts before it did not open."
             ) from None
-        expected.append(ExpectedAlert(alert, _told(alert, signal, netting), trades))
+        expected.append(ExpectedAlert(alert, _told(is_due, signal, netting), trades))
     return book, expected
 
 
 def _signal(alert: WebhookLog) -> Signal:
-    try:
-        signal = parse(alert.payload.encode())
-    except (InvalidJSON, InvalidPayload) as fault:
-        raise NotDerivable(f"Alert {alert.pk} cannot be read: {fault.message}") from None
+    reading = read_again(alert)
+    if (signal := reading.signal) is None:
+        raise NotDerivable(f"Alert {alert.pk} cannot be read: {reading.fault}") from reading.fault
     if (signal.strategy, signal.symbol) != (alert.strategy, alert.symbol):
         raise NotDerivable(f"Alert {alert.pk} is about {signal.symbol} of {signal.strategy}.")
     return signal
@@ -133,11 +134,19 @@ def _closed(order: Order, position: Decimal) -> Decimal:
     return max(-position * order.direction.sign, Decimal(0))
 
 
-def _told(alert: WebhookLog, signal: Signal, netting: Netting) -> WebhookLog:
+def _as_it_came_in(alert: WebhookLog, signal: Signal) -> WebhookLog:
+    """A copy with the order's own time: as it is read now, unless the trail has it that it was
+    read as the row says when it came in.
+    """
     expected = copy.copy(alert)
+    if alert.order_time != signal.time and not came_in_so(alert):
+        expected.order_time = signal.time
+    return expected
+
+
+def _told(expected: WebhookLog, signal: Signal, netting: Netting) -> WebhookLog:
     expected.direction = signal.direction or ""
     expected.price = signal.price
-    expected.order_time = signal.time
     expected.action = netting.effect
     expected.quantity = netting.quantity
     mark_drift(expected, signal, netting.before, netting.after)

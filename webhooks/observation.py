@@ -64,7 +64,7 @@ def observe(entry: Entry, book: str, outcome: Outcome) -> None:
     logger.info("Alert %s", log.status if fault is None else fault.status, extra=told)
     if outcome.key_reused:
         logger.warning("An order has no effect: its key is alert %s's", log.pk, extra=about)
-    if log.via_mail and not outcome.is_recorded:
+    if log.via_mail and outcome.is_new:
         logger.warning("A webhook was missed: alert %s came by mail alone", log.pk, extra=about)
     for released in outcome.released:
         told = _about(released.correlation_id, released.wal_id, book) | {
@@ -83,12 +83,12 @@ def _count(outcome: Outcome) -> None:
         return
     if outcome.is_recorded:
         return
-    if outcome.log.via_mail:
+    if outcome.log.via_mail and outcome.is_new:
         metering.missed_webhooks.inc()
     if outcome.log.status == LogStatus.PARKED:
         metering.parked.inc()
-    if drifted := sum(log.drift for log in (outcome.log, *outcome.released)):
-        metering.drift.inc(drifted)
+    if outcome.drifted:
+        metering.drift.inc(outcome.drifted)
     if outcome.discrepancies:
         metering.pnl_discrepancies.inc(outcome.discrepancies)
 

@@ -35,7 +35,7 @@ def fill_of(log: WebhookLog, signal: Signal, strategy: Strategy) -> Fill:
         strategy=strategy,
         symbol=signal.symbol,
         price=signal.price,
-        time=signal.time or log.received_at,
+        time=log.order_time or log.received_at,
         commission=signal.commission or Decimal(0),
         currency=signal.currency,
         pnl_reported=signal.pnl_reported,

@@ -78,6 +78,10 @@ class Outcome:
     key_reused: bool = False
     #: Told from rows that were there: nothing has happened now.
     is_recorded: bool = False
+    #: Its row was made now. An exit that waited, or what failed and is tried again, had one.
+    is_new: bool = False
+    #: Alerts that are marked as drift now, and were not before.
+    drifted: int = 0
     #: Trades made now whose reported P&L is not the calculated one.
     discrepancies: int = 0
     #: Parked alerts of the same book that this one let through.

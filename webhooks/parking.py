@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from webhooks.models import WebhookLog
-from webhooks.payload import parse
+from webhooks.reading import read_again
 from webhooks.signal import Signal
 
 
@@ -30,13 +30,17 @@ def has_expired(log: WebhookLog) -> bool:
 def parked_for(
     entry: WebhookLog, signal: Signal, waiting: Iterable[WebhookLog]
 ) -> Iterator[tuple[WebhookLog, Signal]]:
-    """Those of a book's parked exits that may belong to this entry, in the order they came."""
+    """Those of a book's parked exits that may belong to this entry, in the order they came.
+
+    What another version parked may be read otherwise by now, or not at all: it is left to fail
+    in its time, and holds nobody up.
+    """
     # When they came, not when they were parked: a replay decides as the live path did.
     earliest = entry.had_at - parking_time()
     for log in waiting:
         if log.had_at >= earliest:
-            its_signal = parse(log.payload.encode())
-            if _may_belong(its_signal, signal):
+            its_signal = read_again(log).signal
+            if its_signal is not None and _may_belong(its_signal, signal):
                 yield log, its_signal
 
 
@@ -46,6 +50,8 @@ def _may_belong(leaving: Signal, entering: Signal) -> bool:
     Only times the alerts tell count: the order of arrival is just what went
     wrong. Within one bar the sending time decides, where both tell it.
     """
+    if leaving.book != entering.book:
+        return False
     left = leaving.view_before.direction if leaving.view_before else leaving.leaves
     if left is not None and left != entering.direction:
         return False

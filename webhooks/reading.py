@@ -7,14 +7,19 @@ import uuid
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from faults import Fault, InvalidJSON, InvalidPayload, ProcessingError
 from wal.models import Entry
+from webhooks.models import WebhookLog
 from webhooks.payload import parse
 from webhooks.signal import Signal
 
 #: The label of entries that belong to no book, because nobody can read them.
 NO_BOOK = "-"
+
+#: Given so that the one in the message is not looked at.
+_ANY_KEY: Final = "-"
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,21 @@ class Reading:
 
 def read(entry: Entry) -> Reading:
     """Read an entry; pure, so it comes to the same whenever it is done. Raises nothing."""
+    return _read(bytes(entry.body), entry.envelope.get("given_key", ""))
+
+
+def read_again(log: WebhookLog) -> Reading:
+    """Read an alert that has its row from there. Raises nothing.
+
+    All but its key, which the row does not keep as it was given (a header goes before the
+    message's field, whatever is in that): `given_key` tells nothing.
+    """
+    return _read(log.payload.encode(), _ANY_KEY)
+
+
+def _read(body: bytes, given_key: str) -> Reading:
     try:
-        return Reading(parse(bytes(entry.body), entry.envelope.get("given_key", "")), None)
+        return Reading(parse(body, given_key), None)
     except (InvalidJSON, InvalidPayload) as fault:
         return Reading(None, fault)
     except Exception as error:

@@ -7,10 +7,9 @@ from typing import Any
 
 from django.conf import settings
 
-from faults import InvalidJSON, InvalidPayload
 from webhooks.identity import identity, identity_is_lasting
 from webhooks.models import WebhookLog
-from webhooks.payload import parse
+from webhooks.reading import read_again
 from webhooks.signal import Signal
 
 
@@ -31,12 +30,11 @@ def find_same(signal: Signal, received_at: datetime) -> WebhookLog | None:
 def orders_another(signal: Signal, first: WebhookLog) -> bool:
     """Whether an alert with the first one's key orders something else than that did.
 
-    Times are left out: a relay that sends an alert again may put its own into it.
+    Times are left out: a relay that sends an alert again may put its own into it. Where the
+    first was read by another version, and cannot be now, nobody can tell.
     """
-    try:
-        return _ordered(signal) != _ordered(parse(first.payload.encode()))
-    except (InvalidJSON, InvalidPayload):
-        return False  # Read by another version; nobody can tell.
+    first_signal = read_again(first).signal
+    return first_signal is not None and _ordered(signal) != _ordered(first_signal)
 
 
 def _ordered(signal: Signal) -> tuple[Any, ...]:

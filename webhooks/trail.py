@@ -32,12 +32,13 @@ _COLUMNS: Final = (
     *trail_hash.CAME_IN, *trail_hash.CAME_IN_LATELY, *trail_hash.BECAME,
 )  # fmt: skip
 
-#: What may change in a row that is there: all but its place in the trail.
-_WRITTEN_AGAIN: Final = tuple(
-    field.attname
-    for field in WebhookLog._meta.concrete_fields
-    if field.attname not in ("id", "chain", "place", "link")
-)
+#: What may change in a row that is there: nothing that its link is over.
+_WRITTEN_AGAIN: Final = (*trail_hash.BECAME, "seal")
+
+#: What stays: the row itself, its place in the trail, and what its link is over.
+_STAYS: Final = (
+    "id", "chain", "place", "link", *trail_hash.CAME_IN, *trail_hash.CAME_IN_LATELY,
+)  # fmt: skip
 
 #: Rows read, or log entries compared, at once.
 _TOGETHER: Final = 2000
@@ -71,6 +72,22 @@ def record(logs: Sequence[WebhookLog], ends: dict[str, End]) -> Callable[[], Non
         log.seal = trail_hash.seal(settings.TRAIL_KEY, log.link, vars(log))
     rows.update(known, _WRITTEN_AGAIN)
     return rows.ask_to_insert(new)
+
+
+def take_place(log: WebhookLog, failed: WebhookLog) -> None:
+    """Have an alert that is tried again keep its place in the trail, and what came in, as it was
+    read then: another version may read it otherwise.
+    """
+    for name in _STAYS:
+        setattr(log, name, getattr(failed, name))
+
+
+def came_in_so(log: WebhookLog) -> bool:
+    """Whether the trail has it that what came in was what this row says."""
+    before = WebhookLog.objects.filter(chain=log.chain, place=log.place - 1)
+    previous = before.values_list("link", flat=True).first() or _start_of(log.chain)[1]
+    came_in = trail_hash.link(settings.TRAIL_KEY, log.chain, log.place, previous, vars(log))
+    return log.link == came_in
 
 
 def reseal(log_ids: Iterable[int]) -> None:

@@ -11,8 +11,9 @@ from faults import Fault, InvalidJSON, InvalidPayload, StrategyNotAllowed
 from wal.models import Entry
 from webhooks.credentials import may_speak_for
 from webhooks.identity import identity, identity_is_lasting, identity_of_entry
+from webhooks.models import WebhookLog
 from webhooks.reading import Reading
-from webhooks.signal import Signal
+from webhooks.signal import Signal, book_name
 
 #: Noted in the envelope of an entry that was refused because its strategy was disabled, and is
 #: applied once more.
@@ -34,6 +35,15 @@ class Wanted:
     @property
     def signal(self) -> Signal | None:
         return self.reading.signal
+
+    def signal_for(self, log: WebhookLog) -> Signal | None:
+        """Its signal, where that is of the book its row is in.
+
+        Another version may have read it otherwise, and another book's effect is not that row's.
+        """
+        signal = self.signal
+        own = book_name(log.strategy, log.symbol)
+        return signal if signal is not None and signal.book == own else None
 
     @cached_property
     def is_allowed(self) -> bool:

@@ -13,6 +13,7 @@ from positions.models import Lot
 from tests.alerts import Poster, alert
 from tests.mail.imap import MailServer
 from tests.mail.mails import mail
+from tests.tradelog.test_metrics import Since
 from tests.wal.test_arrival import named_at
 from tests.webhooks.test_parking import waited
 from tests.webhooks.test_reconcile import log
@@ -92,6 +93,20 @@ def test_its_time_ends(parked: None) -> None:
     assert how_many(Choice()) == 1
     list(replay(Choice()))
     assert status() == ("failed", "failed")
+
+
+def test_its_webhook_is_missed_once(
+    mails: MailServer, ingest: Ingest, caplog: pytest.LogCaptureFixture
+) -> None:
+    since = Since()
+    mails.deliver(mail(sent_at=ago(300), **EXIT), ago=50)
+    ingest(exits=1)
+    taken_up(seconds_ago=61)
+    list(replay(Choice()))
+    list(replay(Choice(failed=True)))
+    assert status() == ("failed", "failed")
+    assert since("tradelog_missed_webhooks_total") == 1
+    assert sum("A webhook was missed" in message for message in caplog.messages) == 1
 
 
 @pytest.mark.parametrize("is_in_log", [True, False])
