@@ -7,44 +7,26 @@ and may be done again at any time: an entry that has its row is not applied twic
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
 
-from django.conf import settings
 from django.db import IntegrityError
 from django.utils import timezone
 
 import rows
-from faults import Fault, NoOpenPosition, ProcessingError, StrategyDisabled
-from positions.booking import Booking, booking_of, write_lots, write_trades
-from positions.netting import net
-from positions.open_lots import OpenLots, net_open
+from faults import NoOpenPosition, ProcessingError
+from positions.booking import write_lots, write_trades
 from trades.models import Strategy
 from webhooks import trail
-from webhooks.alert_row import row_of
-from webhooks.drift import mark_drift
+from webhooks.effects import Effect, effect_of, give_up, netted
 from webhooks.identity import identity_is_lasting
 from webhooks.main_database import TRANSACTION_SECONDS
 from webhooks.models import LogStatus, WebhookLog
-from webhooks.orders import fill_of, order_of
 from webhooks.outcome import Outcome, recorded_outcome
 from webhooks.parking import has_expired, parked_for
 from webhooks.sameness import find_same, orders_another
-from webhooks.signal import Signal
 from webhooks.standing import Standing, look
 from webhooks.wanted import Wanted
-
-
-@dataclass(frozen=True, slots=True)
-class _Effect:
-    """What an alert does: its row, and the lots and trades of its order if it moves any."""
-
-    log: WebhookLog
-    booking: Booking | None = None
-    #: What is open in its book then.
-    left: OpenLots | None = None
 
 
 def apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
@@ -62,10 +44,8 @@ def apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
 
 
 def _apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
-    outcomes: dict[int, Outcome | None] = {}
-    effects: dict[int, _Effect] = {}
-    before: dict[int, WebhookLog | None] = {}
-    released: dict[int, list[_Effect]] = {}
+    outcomes: list[Outcome | None] = [None] * len(wanted)
+    effects: dict[int, Effect] = {}
     with rows.transaction_in_few_trips():
         standing = look(
             sorted({each.reading.book for each in wanted if each.signal}),
@@ -79,33 +59,26 @@ def _apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
         for places in _in_turn(wanted):
             # Of what was opened before: it may be closed now.
             take_ids()
-            fresh: dict[int, _Effect] = {}
+            fresh: dict[int, Effect] = {}
             for place in places:
-                each = wanted[place]
-                if each.signal is not None and each.reading.book not in standing.ours:
-                    outcomes[place] = None
-                    continue
-                known = _known(each, standing)
-                if known is not None and (found := _recorded(each, known, standing)) is not None:
-                    outcomes[place] = found
-                    continue
-                if isinstance(each.reading.fault, ProcessingError):
-                    raise each.reading.fault
-                before[place] = known
-                fresh[place] = _effect(each, known, strategies, standing)
+                decided = _decided(wanted[place], strategies, standing)
+                if isinstance(decided, Effect):
+                    fresh[place] = decided
+                else:
+                    outcomes[place] = decided
             take_ids = _write(list(fresh.values()), standing.ends)
             if standing.parked:
                 take_ids()
                 for place, effect in fresh.items():
-                    released[place] = _release_parked(wanted[place], effect, strategies, standing)
-            for place, effect in fresh.items():
-                for had in (effect, *released.get(place, [])):
+                    effect.released = _release_parked(wanted[place], effect, strategies, standing)
+            for effect in fresh.values():
+                for had in (effect, *effect.released):
                     standing.note(had.log, had.left)
             effects |= fresh
     take_ids()
     for place, effect in effects.items():
-        outcomes[place] = _outcome(effect, before[place], released.get(place, []))
-    return [outcomes[place] for place in range(len(wanted))]
+        outcomes[place] = _outcome(effect)
+    return outcomes
 
 
 def _no_ids() -> None:
@@ -141,6 +114,23 @@ def _strategies(wanted: Sequence[Wanted], standing: Standing) -> dict[str, Strat
     return strategies
 
 
+def _decided(
+    each: Wanted, strategies: Mapping[str, Strategy], standing: Standing
+) -> Effect | Outcome | None:
+    """What an entry does now, not yet written, or the outcome that stands.
+
+    None where its book is not ours to change. Raises ProcessingError where it could not be read.
+    """
+    if each.signal is not None and each.reading.book not in standing.ours:
+        return None
+    known = _known(each, standing)
+    if known is not None and (found := _recorded(each, known, standing)) is not None:
+        return found
+    if isinstance(each.reading.fault, ProcessingError):
+        raise each.reading.fault
+    return effect_of(each, known, strategies, standing)
+
+
 def _known(each: Wanted, standing: Standing) -> WebhookLog | None:
     """The row of this entry, or of the same alert before it."""
     if (own := standing.alerts.get(each.entry.correlation_id)) is not None:
@@ -157,7 +147,9 @@ def _recorded(each: Wanted, known: WebhookLog, standing: Standing) -> Outcome | 
         first, lots = copy(known), standing.lots_moved_by(known)
         return recorded_outcome(first, lots, is_duplicate=True, key_reused=_reuses_key(each, known))
     if known.status == LogStatus.PARKED and each.give_up and has_expired(known):
-        return _fail_parked(known, each, standing)
+        give_up(known, each, standing)
+        trail.record([known], {})
+        return Outcome(known, drifted=int(known.drift))
     if known.status != LogStatus.FAILED or not (each.retry_failed and each.signal_for(known)):
         return recorded_outcome(known, standing.lots_moved_by(known))
     return None
@@ -169,68 +161,7 @@ def _reuses_key(each: Wanted, first: WebhookLog) -> bool:
     return signal is not None and signal.given_key != "" and orders_another(signal, first)
 
 
-def _effect(
-    each: Wanted,
-    known: WebhookLog | None,
-    strategies: dict[str, Strategy],
-    standing: Standing,
-) -> _Effect:
-    """What an alert that has none yet does. Nothing is written."""
-    log = _new_log(each, known)
-    try:
-        if (refusal := each.refusal) is not None:
-            raise refusal
-        assert each.signal is not None
-        strategy = strategies[each.signal.strategy]
-        if not strategy.enabled or each.was_disabled:
-            raise StrategyDisabled
-        lots = standing.lots.get(each.reading.book, OpenLots())
-        if each.signal.is_test:
-            # Logged in full; it moves no position.
-            with suppress(NoOpenPosition):
-                log.action = net(order_of(each.signal, strategy), lots.as_netted()).effect
-            return _Effect(log)
-        return _netted(log, each.signal, strategy, lots)
-    except Fault as fault:
-        # An exit waits for its entry once, not again each time it is tried.
-        return _Effect(_refused(log, fault, each, standing, may_wait=known is None))
-
-
-def _new_log(each: Wanted, known: WebhookLog | None) -> WebhookLog:
-    """The alert's row, not yet saved; in the place it has if it failed before."""
-    log = row_of(each.entry, each.signal, key=each.key)
-    if known is not None:
-        trail.take_place(log, known)
-    return log
-
-
-def _netted(log: WebhookLog, signal: Signal, strategy: Strategy, lots: OpenLots) -> _Effect:
-    netting, lots = net_open(order_of(signal, strategy), strategy, signal.symbol, lots)
-    log.status, log.error_code, log.error_message = LogStatus.PROCESSED, "", ""
-    log.action = netting.effect
-    log.quantity = netting.quantity
-    mark_drift(log, signal, netting.before, netting.after)
-    booking = booking_of(netting, lots.first, fill_of(log, signal, strategy))
-    return _Effect(log, booking, lots.after(booking.opened))
-
-
-def _refused(
-    log: WebhookLog, fault: Fault, each: Wanted, standing: Standing, *, may_wait: bool
-) -> WebhookLog:
-    log.error_code, log.error_message, log.error_fields = fault.code, fault.message, fault.fields
-    log.status = LogStatus(fault.status)
-    if not isinstance(fault, NoOpenPosition):
-        return log
-    if may_wait and settings.PARK_SECONDS > 0:
-        log.status = LogStatus.PARKED
-    elif (signal := each.signal_for(log)) is not None:
-        # Nobody waits for its entry any longer: it is missing, which is drift as well.
-        position = standing.lots.get(signal.book, OpenLots()).position
-        mark_drift(log, signal, position, position)
-    return log
-
-
-def _write(effects: Sequence[_Effect], ends: dict[str, trail.End]) -> Callable[[], None]:
+def _write(effects: Sequence[Effect], ends: dict[str, trail.End]) -> Callable[[], None]:
     """Write what alerts do; it has its ids once what is returned has waited for them."""
     booked = [(effect.booking, effect.log) for effect in effects if effect.booking]
     # Waited for, since an alert is sealed with its trade's id.
@@ -250,18 +181,19 @@ def _write(effects: Sequence[_Effect], ends: dict[str, trail.End]) -> Callable[[
     return take_ids
 
 
-def _outcome(effect: _Effect, before: WebhookLog | None, released: Sequence[_Effect]) -> Outcome:
-    is_new = before is None
-    drifted = effect.log.drift and not (before and before.drift)
+def _outcome(effect: Effect) -> Outcome:
+    """What came of an alert, once it is written."""
+    log, before, released = effect.log, effect.before, effect.released
+    drifted = log.drift and not (before and before.drift)
     if (booking := effect.booking) is None:
-        return Outcome(effect.log, is_new=is_new, drifted=int(drifted))
+        return Outcome(log, is_new=before is None, drifted=int(drifted))
     position = booking.opened or booking.closed[0]
     made = [trade for each in (effect, *released) if each.booking for trade in each.booking.trades]
     return Outcome(
-        effect.log,
+        log,
         position.pk,
         tuple(trade.pk for trade in booking.trades),
-        is_new=is_new,
+        is_new=before is None,
         drifted=drifted + sum(each.log.drift for each in released),
         discrepancies=sum(trade.pnl_discrepancy is not None for trade in made),
         released=tuple(each.log for each in released),
@@ -269,19 +201,19 @@ def _outcome(effect: _Effect, before: WebhookLog | None, released: Sequence[_Eff
 
 
 def _release_parked(
-    each: Wanted, effect: _Effect, strategies: dict[str, Strategy], standing: Standing
-) -> list[_Effect]:
+    each: Wanted, effect: Effect, strategies: Mapping[str, Strategy], standing: Standing
+) -> list[Effect]:
     """Apply the exits that came before their entry, now that it is here."""
     if each.signal is None or effect.booking is None or effect.booking.opened is None:
         return []
-    released: list[_Effect] = []
+    released: list[Effect] = []
     lots = effect.left
     parked_here = standing.parked.get(each.reading.book, [])
     waiting = [log for log in parked_here if log.status == LogStatus.PARKED]
     for parked, its_signal in parked_for(effect.log, each.signal, waiting):
         assert lots is not None
         try:
-            freed = _netted(parked, its_signal, strategies[its_signal.strategy], lots)
+            freed = netted(parked, its_signal, strategies[its_signal.strategy], lots)
         except NoOpenPosition:
             continue  # It closes the other side, or another exit was first.
         parked.processed_at = timezone.now()
@@ -289,11 +221,3 @@ def _release_parked(
         lots = freed.left
         released.append(freed)
     return released
-
-
-def _fail_parked(log: WebhookLog, each: Wanted, standing: Standing) -> Outcome:
-    """Give up waiting for an exit's entry."""
-    log.processed_at = timezone.now()
-    _refused(log, NoOpenPosition(), each, standing, may_wait=False)
-    trail.record([log], {})
-    return Outcome(log, drifted=int(log.drift))

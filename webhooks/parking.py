@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import timedelta
+from operator import attrgetter
 
 from django.conf import settings
 from django.utils import timezone
@@ -29,19 +30,27 @@ def has_expired(log: WebhookLog) -> bool:
 
 def parked_for(
     entry: WebhookLog, signal: Signal, waiting: Iterable[WebhookLog]
-) -> Iterator[tuple[WebhookLog, Signal]]:
-    """Those of a book's parked exits that may belong to this entry, in the order they came.
+) -> list[tuple[WebhookLog, Signal]]:
+    """Those of a book's parked exits that may belong to this entry, in the order of their times.
 
-    What another version parked may be read otherwise by now, or not at all: it is left to fail
-    in its time, and holds nobody up.
+    Their order of arrival is what went wrong; it counts where they tell no times. What another
+    version parked may be read otherwise by now, or not at all: it is left to fail in its time,
+    and holds nobody up.
     """
     # When they came, not when they were parked: a replay decides as the live path did.
     earliest = entry.had_at - parking_time()
-    for log in waiting:
-        if log.had_at >= earliest:
-            its_signal = read_again(log).signal
-            if its_signal is not None and _may_belong(its_signal, signal):
-                yield log, its_signal
+    found = [
+        (log, its_signal)
+        for log in waiting
+        if log.had_at >= earliest
+        and (its_signal := read_again(log).signal) is not None
+        and _may_belong(its_signal, signal)
+    ]
+    # Within one bar by when they were sent.
+    for moment in (attrgetter("sent_at"), attrgetter("time")):
+        if all(moment(its_signal) for _, its_signal in found):
+            found.sort(key=lambda each: moment(each[1]))
+    return found
 
 
 def _may_belong(leaving: Signal, entering: Signal) -> bool:

@@ -126,6 +126,23 @@ def test_of_two_parked_exits_the_first_has_the_entry(post: Poster) -> None:
     assert statuses() == [("processed", ""), ("parked", "NO_OPEN_POSITION"), ("processed", "")]
 
 
+def test_parked_exits_go_by_their_own_times(post: Poster) -> None:
+    """The second target's came first, and it leaves nothing open."""
+
+    def at(second: int) -> dict[str, str]:
+        return {"time": "2026-01-05T14:00:00Z", "timenow": f"2026-01-05T14:30:0{second}Z"}
+
+    flat = {"prev_market_position": "long", "prev_market_position_size": "1",
+            "market_position": "flat", "market_position_size": "0"}  # fmt: skip
+    rest = {"prev_market_position": "long", "prev_market_position_size": "2",
+            "market_position": "long", "market_position_size": "1"}  # fmt: skip
+    assert post(action="sell", quantity="1", price="111", **flat, **at(3))["status"] == "parked"
+    assert post(action="sell", quantity="1", price="110", **rest, **at(2))["status"] == "parked"
+    assert post(quantity="2", price="100", **at(1))["status"] == "processed"
+    trades = Trade.objects.order_by("id")
+    assert [(trade.quantity, trade.exit_price) for trade in trades] == [(1, 110), (1, 111)]
+
+
 def test_test_alerts_release_nothing(post: Poster) -> None:
     post(**EXIT)
     post(is_test=True)

@@ -181,7 +181,7 @@ def test_a_bad_entry_stops_only_those_behind_it(
             raise RuntimeError("nobody thought of it")
         return order_of(signal, strategy)
 
-    monkeypatch.setattr("webhooks.applying.order_of", fail_on_it)
+    monkeypatch.setattr("webhooks.effects.order_of", fail_on_it)
     entries = entries_of(
         [({}, ""), ({}, ""), ({"comment": "unthought-of"}, ""), ({}, ""), ({}, "")]
     )
