@@ -58,15 +58,15 @@ def derive(
                 # Booked when such an order was netted, whatever side it ended on.
                 order = replace(order, intent=Intent.ORDER)
             order = replace(order, quantity=_default_then(alert, order, strategy, book.position))
-        is_due = _as_it_came_in(alert, signal)
+        row = _as_it_came_in(alert, signal)
         try:
-            fill = fill_of(is_due, signal, _valued(strategy, point_values.get(alert.pk)))
+            fill = fill_of(row, signal, _valued(strategy, point_values.get(alert.pk)))
             netting, trades = book.carry_out(order, fill, alert.pk)
         except NoOpenPosition:
             raise NotDerivable(
                 f"Alert {alert.pk} closes a position that the alerts before it did not open."
             ) from None
-        expected.append(ExpectedAlert(alert, _told(is_due, signal, netting), trades))
+        expected.append(ExpectedAlert(alert, _told(row, signal, netting), trades))
     return book, expected
 
 
