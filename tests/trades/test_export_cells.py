@@ -45,6 +45,7 @@ def test_the_mark_is_never_mistaken_where_a_number_tells(
     # One that nobody can misread.
     assert decimal_mark([*texts, f"0{mark}5"], "?") in (mark, "?")
     assert decimal_mark([f"1{thousands or 'x'}234{mark}56", f"0{mark}25"], "?") == mark
+    assert decimal_mark([f"5{mark}25%"], "?") == mark
 
 
 @given(number=EXACT)
@@ -68,7 +69,6 @@ def test_any_text_is_a_number_or_unreadable(text: str) -> None:
         ("+0.5 USDT", ".", "0.5"),
         ("€ 12,50", ",", "12.50"),
         ("2.5e-7", ".", "2.5E-7"),
-        ("5.25%", ".", "5.25"),
         (".5", ".", "0.5"),
         # In brackets below 0, as accountants write it.
         ("(10.00)", ".", "-10.00"),
@@ -95,6 +95,41 @@ def test_numbers(text: str, mark: str, number: str) -> None:
 def test_no_numbers(text: str) -> None:
     with pytest.raises(CellUnreadable):
         read_number(text, ".")
+
+
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        "K", "k", " M", "MM", "mn", " Mio", " Mio.", "mln", "B", "bn", "T", "tr", " тыс.", "млн",
+        "万", "億", "亿", "千", "百万", "만", "Ｋ", "K$", "M€", "KUSD", " K USD", "万円",  # noqa: RUF001
+        " тыс. руб.", "Mrd", "TEUR", "cr", "L", "%", " %", "％", "‰",  # noqa: RUF001
+    ],
+)  # fmt: skip
+def test_no_digits_are_left_out(suffix: str) -> None:
+    for text in (f"1.25{suffix}", f"100{suffix}", f"(2.5{suffix})", f"(2.5){suffix}"):
+        with pytest.raises(CellUnreadable, match=r"thousands|share"):
+            read_number(text, ".")
+    with pytest.raises(CellUnreadable, match="share"):
+        read_number("%5", ".")
+
+
+@pytest.mark.parametrize(
+    "currency",
+    [
+        "KRW", "KWD", "KZT", "KES", "Kč", "kr", "KM", "MXN", "MX$", "MAD", "MYR", "MUR", "MDL",
+        "BTC", "BRL", "Bs", "Br", "BNB", "BUSD", "THB", "TRY", "TL", "TUSD", "Tk", "TSh", "₸", "₺",
+        "USDT", "US$", "R$", "NT$", "€", "$", "£", "¥", "円", "元", "원", "₽", "руб",  # noqa: RUF001
+        "zł", "Lei", "CHF",
+    ],
+)  # fmt: skip
+def test_a_currency_is_no_magnitude(currency: str) -> None:
+    assert read_number(f"1.25 {currency}", ".") == Decimal("1.25")
+    assert read_number(f"{currency} 1.25", ".") == Decimal("1.25")
+
+
+@pytest.mark.parametrize("sign", ["K", "L", "M", "B$", "T$"])
+def test_what_stands_before_a_number_is_a_currency(sign: str) -> None:
+    assert read_number(f"{sign} 1.25", ".") == Decimal("1.25")
 
 
 @pytest.mark.parametrize("value", [True, None, b"1", date(2025, 1, 1)])

@@ -49,6 +49,8 @@ def changed(row: int, column: str, cell: Any, form: Form | None = None) -> bytes
         (3, "Trade #", "7", "trade 1 has an exit and no entry"),
         (3, "Trade #", "one", "“one” is no trade's number"),
         (2, "Net P&L USDT", "a lot", "“a lot” is no number"),
+        (3, "Position size (qty)", "1.25K", "“1.25K” is told in thousands or more"),
+        (2, "Price USDT", "5%", "“5%” is a share and no amount"),
     ],
 )
 def test_a_fault_names_its_row_and_column(row: int, column: str, cell: str, text: str) -> None:
