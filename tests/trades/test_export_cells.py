@@ -165,6 +165,27 @@ def test_the_order_of_day_and_month(time: datetime) -> None:
     assert (Order.DAY_FIRST in order_among([text])) == (time.day <= 12)
 
 
+def test_a_year_behind_a_dash_is_no_offset() -> None:
+    day = datetime.fromisoformat("2026-01-05")
+    for text in ("05-01-2026", "5-1-2026", "05 - 01 -2026", "5-Jan-2026"):
+        assert read_time(text, Order.DAY_FIRST) == day
+    assert read_time("01-05-2026", Order.MONTH_FIRST) == day
+    assert may_be_either("05-01-2026") and not may_be_either("25-01-2026")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-05 14:30+01:00", "2026-01-05 14:30-0500", "2026-01-05T14:30:00 -05:00",
+        "2026-01-05T14:30:00.000+0100", "05-01-2026 14:30 -0500", "05.01.2026 14h30+01:00",
+        "2026-01-05T14:30:00Z", "2026-01-05 Z", "05-01-2026 14:30 GMT+1", "05-01-2026 UTC",
+    ],
+)  # fmt: skip
+def test_a_zone_is_refused(text: str) -> None:
+    with pytest.raises(CellUnreadable, match="names a zone"):
+        read_time(text, Order.DAY_FIRST)
+
+
 MONTHS = {
     "de": "Jan. Februar März April Mai Juni Juli Aug. September Okt. November Dez.",
     "es": "ene febrero marzo abr mayo jun julio ago. septiembre octubre nov diciembre",
