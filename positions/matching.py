@@ -12,7 +12,7 @@ from positions.difference import LOT_COLUMNS, TRADE_IDENTITY, Difference, column
 from positions.expected import ExpectedBook
 from positions.held import Held
 from positions.models import Lot
-from trades.models import Trade
+from trades.models import Correction, Trade
 from trades.numeric import exactly
 
 #: What tells that a row stands for an expected lot, the surest first; one damaged
@@ -160,7 +160,10 @@ def _keep_flag(trade: Trade, row: Trade) -> None:
 def _left_over(
     expected: list[Trade], standing: dict[int, Trade], unexplained: list[Lot], held: Held
 ) -> tuple[list[Trade], frozenset[int]]:
-    """The trades that are too many, and the ids of those that nothing explains."""
+    """The trades that are too many, and the ids of those that nothing explains.
+
+    One that somebody has corrected is no longer the log's alone: it stays, with the corrections.
+    """
     used = {row.pk for row in standing.values()}
     kept = {lot.trade_id for lot in unexplained}
     known = {columns(trade, TRADE_IDENTITY) for trade in expected}
@@ -174,4 +177,7 @@ def _left_over(
             surplus.append(row)
         elif is_ours:
             left.add(row.pk)
-    return surplus, held.imported | left
+    corrected = frozenset(
+        Correction.objects.filter(trade__in=surplus).values_list("trade_id", flat=True)
+    )
+    return [row for row in surplus if row.pk not in corrected], held.imported | left | corrected

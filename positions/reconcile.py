@@ -13,11 +13,21 @@ _PRICE: Final = f"{Tolerances().price.amount:f}"
 _QUANTITY: Final = f"{Tolerances().quantity.amount:f}"
 _OF_STRATEGY: Final = "s.name = coalesce(%(strategy)s, s.name)"
 
+#: What was corrected to nothing counts nowhere (`trades.corrections.counted`).
+_COUNTS: Final = """
+    NOT EXISTS (SELECT FROM corrections c
+                 WHERE c.trade_id = {trade}.id AND c.stands AND c.quantity = 0 AND c.pnl = 0)
+"""
+
 #: An imported trade has no lot, and says where it comes from.
 _ORPHANS: Final = f"""
     SELECT s.name AS strategy, t.symbol, t.direction, t.quantity, t.id AS trade,
            t.pnl, t.currency, twin.id AS twin,
-           array_remove(ARRAY[t.id, twin.id], NULL) AS trades
+           array_remove(ARRAY[t.id, twin.id], NULL) AS trades,
+           CASE WHEN EXISTS (SELECT FROM corrections c WHERE c.trade_id = t.id)
+                THEN ' It was corrected, so --fix leaves it; correct it to a quantity of 0 if it '
+                     'never happened.'
+                ELSE '' END AS kept
       FROM trades t
       JOIN strategies s ON s.id = t.strategy_id
       LEFT JOIN open_positions o ON o.trade_id = t.id
@@ -31,7 +41,8 @@ _ORPHANS: Final = f"""
                    t.entry_price, t.exit_price, t.entry_time, t.exit_time)
               AND o.id IS NULL
       ) twin ON true
-     WHERE o.id IS NULL AND t.import_batch_id IS NULL AND {_OF_STRATEGY}
+     WHERE o.id IS NULL AND t.import_batch_id IS NULL AND {_COUNTS.format(trade="t")}
+       AND {_OF_STRATEGY}
 """
 
 #: The list tells when the bars of entry and exit began, alerts a time within, and several of
@@ -55,7 +66,8 @@ _IMPORTED_TWICE: Final = f"""
               AND abs(other.entry_price - t.entry_price) <= t.entry_price * {_PRICE}
               AND abs(other.exit_price - t.exit_price) <= t.exit_price * {_PRICE}
      ) made
-     WHERE abs(made.quantity - t.quantity) <= t.quantity * {_QUANTITY} AND {_OF_STRATEGY}
+     WHERE abs(made.quantity - t.quantity) <= t.quantity * {_QUANTITY}
+       AND {_COUNTS.format(trade="t")} AND {_OF_STRATEGY}
      ORDER BY t.id
 """
 
@@ -83,13 +95,13 @@ CHECKS: Final = (
         FindingKind.TRADE_WITHOUT_LOT,
         f"{_ORPHANS} AND twin.id IS NULL ORDER BY t.id",
         "Trade {trade} ({direction} {quantity} {symbol}, P&L {pnl} {currency}) comes from no "
-        "position.",
+        "position.{kept}",
     ),
     Check(
         FindingKind.DUPLICATE_TRADE,
         f"{_ORPHANS} AND twin.id IS NOT NULL ORDER BY t.id",
         "Trade {trade} ({direction} {quantity} {symbol}) is trade {twin} once more, so its P&L of "
-        "{pnl} {currency} counts twice.",
+        "{pnl} {currency} counts twice.{kept}",
     ),
     Check(
         FindingKind.DUPLICATE_TRADE,

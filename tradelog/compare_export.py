@@ -22,7 +22,13 @@ from tradelog.permissions import NEEDED, ask_for
 from tradelog.timezones import zone_names
 from trades.books import traded_books
 from trades.comparison.matching import Difference, Pair
-from trades.comparison.tolerances import Tolerances, read_time_tolerance, read_tolerance
+from trades.comparison.tolerances import (
+    Tolerances,
+    read_time_tolerance,
+    read_tolerance,
+    usual_tolerances,
+)
+from trades.exports.exported import Export
 from trades.exports.reader import read_export
 from trades.exports.tables import MOST_BYTES
 from trades.exports.unreadable import ExportUnreadable
@@ -62,7 +68,12 @@ class ExportForm(forms.Form):
         widget=forms.TextInput(attrs={"list": "zones", "autocomplete": "off"}),
         help_text="Else: the one in which most trades fit.",
     )
-    time_tolerance = forms.CharField(label="Times may differ by", initial="60s", max_length=10)
+    time_tolerance = forms.CharField(
+        required=False,
+        label="Times may differ by",
+        max_length=10,
+        help_text="Else: 60s, or 1d where the list tells dates alone.",
+    )
     price_tolerance = forms.CharField(label="Prices may differ by", max_length=30)
     quantity_tolerance = forms.CharField(label="Quantities may differ by", max_length=30)
 
@@ -78,7 +89,9 @@ class ExportForm(forms.Form):
         self.fields["quantity_tolerance"].initial = str(default.quantity)
 
     def clean_time_tolerance(self) -> Any:
-        return self._read("time_tolerance", read_time_tolerance)
+        return self.cleaned_data["time_tolerance"] and self._read(
+            "time_tolerance", read_time_tolerance
+        )
 
     def clean_price_tolerance(self) -> Any:
         return self._read("price_tolerance", read_tolerance)
@@ -92,14 +105,16 @@ class ExportForm(forms.Form):
         except ValueError as error:
             raise forms.ValidationError(str(error)) from None
 
-    def choice(self) -> Choice:
-        """What was chosen, once the form is valid."""
+    def choice(self, export: Export) -> Choice:
+        """What was chosen for this export, once the form is valid."""
         told = self.cleaned_data
+        time = told["time_tolerance"]
+        time = usual_tolerances(export).time if time == "" else time
         return Choice(
             told["strategy"] or None,
             told["symbol"].strip() or None,
             told["time_zone"].strip() or None,
-            Tolerances(told["time_tolerance"], told["price_tolerance"], told["quantity_tolerance"]),
+            Tolerances(time, told["price_tolerance"], told["quantity_tolerance"]),
         )
 
 
@@ -116,10 +131,10 @@ def compare_export(request: HttpRequest) -> HttpResponse:
         form.errors["file"] = form.error_class(["The file is larger than 10 MB."])
     if not form.is_valid():
         return _page(request, form, status=400)
-    choice = form.choice()
     try:
         uploaded = form.cleaned_data["file"]
         export = read_export(uploaded.read(), uploaded.name)
+        choice = form.choice(export)
         comparison = compare(export, choice)
     except ExportUnreadable as unreadable:
         form.errors["file"] = form.error_class(str(unreadable).split("\n"))

@@ -88,7 +88,8 @@ def change_of(strategy_name: str, symbol: str) -> Change:
 def correct(strategy_name: str, symbol: str, findings: Iterable[Finding]) -> Reconciliation | None:
     """Change what differs in a book, as one; None where nothing did.
 
-    Raises NotDerivable, and then nothing has changed.
+    Raises NotDerivable, or ProtectedError where a trade that is too many was corrected just
+    now, and then nothing has changed.
     """
     lock_book(book_name(strategy_name, symbol))
     change = change_of(strategy_name, symbol)
@@ -100,6 +101,8 @@ def correct(strategy_name: str, symbol: str, findings: Iterable[Finding]) -> Rec
     if not change:
         return None
     surplus = [trade.pk for trade in change.difference.surplus_trades]
+    # Whoever is correcting one of them comes first, and then it is not deleted.
+    list(Trade.objects.filter(pk__in=surplus).order_by("pk").select_for_update().values_list("pk"))
     misled = change.misled.union(
         WebhookLog.objects.filter(trade__in=surplus).values_list("pk", flat=True)
     )

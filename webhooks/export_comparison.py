@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from trades.comparison.bars import Bar, entered_with
 from trades.comparison.groups import TradeGroup, taken_together
 from trades.comparison.matching import Pair, match
-from trades.comparison.tolerances import Tolerances
+from trades.comparison.tolerances import A_DAY, Tolerances
 from trades.comparison.zones import ZoneFit, ZoneSearch, instants, zone_named
 from trades.exports.exported import Export
 from trades.models import ImportBatch, Strategy
@@ -47,10 +47,18 @@ class Setting:
     fit: ZoneFit | None
     #: Trades of the sample that fit in the zone that is used.
     fitted: int
+    #: Whether dates without a clock are compared to a day, so that no zone is needed, nor found.
+    by_day: bool
+
+    @property
+    def compared_in(self) -> tzinfo:
+        """The zone that the list's times are taken for to compare them."""
+        return UTC if self.by_day else self.zone
 
     @property
     def zone_is_sure(self) -> bool:
-        return self.zone_was_named or (self.fit is not None and self.fit.is_sure)
+        found = not self.by_day and self.fit is not None and self.fit.is_sure
+        return self.zone_was_named or found
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,10 @@ class Comparison:
 
     @property
     def importable(self) -> list[TradeGroup]:
-        return [missing.theirs for missing in self.missing_here if not missing.left_out]
+        found = [missing.theirs for missing in self.missing_here if not missing.left_out]
+        if not self.setting.by_day:
+            return found
+        return [_since_midnight(group, self.setting.zone) for group in found]
 
 
 def compare(export: Export, choice: Choice) -> Comparison:
@@ -128,14 +139,15 @@ def setting_of(export: Export, choice: Choice) -> Setting:
     strategy, symbol, was_named = _book(choice, search)
     ours = our_groups(strategy, symbol)
     fit = search.best(ours)
-    name = choice.time_zone or (fit.name if fit else "UTC")
+    by_day = export.tells_dates_alone and choice.tolerances.time >= A_DAY
+    name = choice.time_zone or (fit.name if fit and not by_day else "UTC")
     try:
         zone = zone_named(name)
     except ValueError as error:
         raise NotComparable(str(error)) from None
-    fitted = search.fitted(zone, ours)
+    fitted = search.fitted(UTC if by_day else zone, ours)
     named = choice.time_zone is not None
-    return Setting(strategy, symbol, was_named, zone, name, named, fit, fitted)
+    return Setting(strategy, symbol, was_named, zone, name, named, fit, fitted, by_day)
 
 
 def _book(choice: Choice, search: ZoneSearch) -> tuple[Strategy, str, bool]:
@@ -178,7 +190,7 @@ def compare_in(export: Export, setting: Setting, tolerances: Tolerances) -> Comp
     ours = our_groups(setting.strategy, setting.symbol)
     theirs = _their_groups(export, setting, ours, tolerances)
     bar = Bar.of(theirs)
-    begins, ends = _period(export, setting.zone, tolerances)
+    begins, ends = _period(export, setting, tolerances)
     matching = match(theirs, taken_together(_as_of(ends, ours)), tolerances)
     unmatched = [
         *(pair.ours for pair in matching.differing),
@@ -191,7 +203,8 @@ def compare_in(export: Export, setting: Setting, tolerances: Tolerances) -> Comp
         setting.strategy.name,
         setting.symbol,
         matching.only_theirs,
-        tolerances,
+        # The alert of another day, at another price, is no cause.
+        replace(tolerances, time=Tolerances().time) if setting.by_day else tolerances,
         bar,
     )
     return Comparison(
@@ -218,7 +231,9 @@ def _their_groups(
     for trade in export.trades:
         # What is open has no exit to go by.
         left = trade.exit_time or trade.entry_time
-        entry, leaving = instants(trade.entry_time, left, setting.zone, known, tolerances.time)
+        entry, leaving = instants(
+            trade.entry_time, left, setting.compared_in, known, tolerances.time
+        )
         if leaving < entry:
             raise NotComparable(
                 f"The exit of trade {trade.number} comes before its entry, and in "
@@ -241,12 +256,24 @@ def _their_groups(
     return taken_together(groups)
 
 
-def _period(export: Export, zone: tzinfo, tolerances: Tolerances) -> tuple[datetime, datetime]:
+def _since_midnight(group: TradeGroup, zone: tzinfo) -> TradeGroup:
+    """A trade between two dates, from where they begin in this zone."""
+
+    def begins(date: datetime) -> datetime:
+        return date.replace(tzinfo=zone).astimezone(UTC)
+
+    left = group.exit_time and begins(group.exit_time)
+    return replace(group, entry_time=begins(group.entry_time), exit_time=left)
+
+
+def _period(export: Export, setting: Setting, tolerances: Tolerances) -> tuple[datetime, datetime]:
     """From the export's first entry to its last row."""
     assert export.last_time is not None
-    begins = export.trades[0].entry_time.replace(tzinfo=zone).astimezone(UTC)
-    ends = export.last_time.replace(tzinfo=zone, fold=1).astimezone(UTC)
-    return begins - tolerances.time, ends + tolerances.time
+    begins = export.trades[0].entry_time.replace(tzinfo=setting.compared_in).astimezone(UTC)
+    ends = export.last_time.replace(tzinfo=setting.compared_in, fold=1).astimezone(UTC)
+    # A day later the next one begins.
+    within = tolerances.time - timedelta.resolution if setting.by_day else tolerances.time
+    return begins - within, ends + within
 
 
 def _as_of(moment: datetime, groups: Sequence[TradeGroup]) -> list[TradeGroup]:

@@ -34,17 +34,24 @@ def told_setting(comparison: Comparison) -> list[str]:
     setting, export = comparison.setting, comparison.export
     said = "" if setting.book_was_named else " (found by its trades: no other book's fit)"
     tolerances = comparison.tolerances
+    time = "a day" if setting.by_day else f"{tolerances.time.total_seconds():.0f} s"
     return [
         f"{export.file_name or 'The file'}: {counted(len(export.trades), 'trade')} of "
         f"{setting.strategy.name} on {setting.symbol}{said}.",
         _told_zone(comparison),
-        f"Tolerances: {tolerances.time.total_seconds():.0f} s of time, {tolerances.price} of a "
-        f"price, {tolerances.quantity} of a quantity.",
+        f"Tolerances: {time} of time, {tolerances.price} of a price, {tolerances.quantity} of a "
+        "quantity.",
     ]
 
 
 def _told_zone(comparison: Comparison) -> str:
     setting, fit = comparison.setting, comparison.setting.fit
+    if setting.by_day:
+        named = setting.zone_was_named
+        return (
+            "Time zone of the chart: not needed to compare, since the list tells dates alone; "
+            + (f"to import {setting.zone_name}, as named." if named else "name it to import.")
+        )
     if setting.zone_was_named:
         line = f"Time zone of the chart: {setting.zone_name}, as named"
         if fit is not None and fit.fitted > setting.fitted:

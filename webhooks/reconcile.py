@@ -6,11 +6,14 @@ code that applies them live, and writes only what differs.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
+
+from django.db.models import ProtectedError
 
 from faults import Queued
 from positions.findings import Finding, FindingKind
@@ -23,6 +26,8 @@ from webhooks.entry_mending import mend_entry
 from webhooks.expectation import NotDerivable
 from webhooks.models import LogStatus, WebhookLog
 from webhooks.snapshot import one_moment
+
+logger = logging.getLogger(__name__)
 
 #: Findings that are mended by giving a log entry its effect; the others by deriving
 #: their book.
@@ -90,13 +95,15 @@ def mend(
 ) -> tuple[list[Mended], list[Finding]]:
     """Mend what can be derived from the log: what was mended, and what is left.
 
-    Each book is mended in a transaction of its own. Done again, it changes nothing.
+    Each book is mended in a transaction of its own; one that fails is left as it was, and the
+    log says why. Done again, it changes nothing.
     """
     mended: list[Mended] = []
+    failed: set[Book] = set()
     found = find(strategy, advance)
     for _ in range(_ROUNDS):
         # Books first, so that entries find the right position.
-        done = [*_mend_books(found), *_mend_entries(found)]
+        done = [*_mend_books(found, failed), *_mend_entries(found)]
         if not done:
             break
         mended += done
@@ -175,13 +182,21 @@ def _untold(change: Change, finding: Finding) -> str:
     return f" The point value of then is not known: --fix takes today's, {value:f}."
 
 
-def _mend_books(found: list[Finding]) -> Iterator[Mended]:
+def _mend_books(found: list[Finding], failed: set[Book]) -> Iterator[Mended]:
+    """Mend each book but those that failed before; adds to them."""
     mendable = [one for one in found if one.mendable and one.kind not in OF_ENTRIES]
     for book, findings in _by_book(mendable).items():
+        if book in failed:
+            continue
         try:
             record = correct(*book, findings)
-        except NotDerivable:
+        except (NotDerivable, ProtectedError):
             continue  # Something came between looking and mending; the next look tells.
+        except Exception:
+            # Our own fault; its findings are left, and no other book's.
+            logger.exception("The book of %s on %s could not be mended", *book)
+            failed.add(book)
+            continue
         if record is not None:
             yield Mended(*book, tuple(findings), record.pk)
 

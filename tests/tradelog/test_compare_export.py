@@ -18,7 +18,7 @@ from django.urls import reverse
 from positions.models import Lot
 from tests.alerts import Poster
 from tests.trades.export_files import Form, Listed, as_csv, as_xlsx, rows
-from tests.webhooks.exported_trades import FIRST, SECOND, listed, post_entry, post_trade
+from tests.webhooks.exported_trades import FIRST, SECOND, listed, local, post_entry, post_trade
 from tradelog import kept_exports
 from trades.models import ImportBatch, Trade
 
@@ -97,6 +97,13 @@ def test_what_was_entered_here_already_is_not_offered(page: Client, post: Poster
     lot = Lot.objects.latest("id")
     assert reverse("admin:positions_lot_change", args=[lot.pk]) in report.content.decode()
     assert "kept" not in report.context
+
+
+def test_a_list_of_dates_alone_is_compared_to_a_day(page: Client) -> None:
+    day = local("2026-01-05")
+    daily = as_csv(rows([replace(FIRST, entry_time=day, exit_time=day)], Form()))
+    assert "They agree" in text_of(upload(page, daily, time_zone="", time_tolerance=""))
+    assert "They agree" not in text_of(upload(page, daily, time_zone="UTC"))
 
 
 def test_numbers_are_written_as_everywhere(page: Client, post: Poster) -> None:

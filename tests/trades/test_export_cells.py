@@ -45,6 +45,7 @@ def test_the_mark_is_never_mistaken_where_a_number_tells(
     # One that nobody can misread.
     assert decimal_mark([*texts, f"0{mark}5"], "?") in (mark, "?")
     assert decimal_mark([f"1{thousands or 'x'}234{mark}56", f"0{mark}25"], "?") == mark
+    assert decimal_mark([f"5{mark}25%"], "?") == mark
 
 
 @given(number=EXACT)
@@ -68,7 +69,6 @@ def test_any_text_is_a_number_or_unreadable(text: str) -> None:
         ("+0.5 USDT", ".", "0.5"),
         ("€ 12,50", ",", "12.50"),
         ("2.5e-7", ".", "2.5E-7"),
-        ("5.25%", ".", "5.25"),
         (".5", ".", "0.5"),
         # In brackets below 0, as accountants write it.
         ("(10.00)", ".", "-10.00"),
@@ -95,6 +95,41 @@ def test_numbers(text: str, mark: str, number: str) -> None:
 def test_no_numbers(text: str) -> None:
     with pytest.raises(CellUnreadable):
         read_number(text, ".")
+
+
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        "K", "k", " M", "MM", "mn", " Mio", " Mio.", "mln", "B", "bn", "T", "tr", " тыс.", "млн",
+        "万", "億", "亿", "千", "百万", "만", "Ｋ", "K$", "M€", "KUSD", " K USD", "万円",  # noqa: RUF001
+        " тыс. руб.", "Mrd", "TEUR", "cr", "L", "%", " %", "％", "‰",  # noqa: RUF001
+    ],
+)  # fmt: skip
+def test_no_digits_are_left_out(suffix: str) -> None:
+    for text in (f"1.25{suffix}", f"100{suffix}", f"(2.5{suffix})", f"(2.5){suffix}"):
+        with pytest.raises(CellUnreadable, match=r"thousands|share"):
+            read_number(text, ".")
+    with pytest.raises(CellUnreadable, match="share"):
+        read_number("%5", ".")
+
+
+@pytest.mark.parametrize(
+    "currency",
+    [
+        "KRW", "KWD", "KZT", "KES", "Kč", "kr", "KM", "MXN", "MX$", "MAD", "MYR", "MUR", "MDL",
+        "BTC", "BRL", "Bs", "Br", "BNB", "BUSD", "THB", "TRY", "TL", "TUSD", "Tk", "TSh", "₸", "₺",
+        "USDT", "US$", "R$", "NT$", "€", "$", "£", "¥", "円", "元", "원", "₽", "руб",  # noqa: RUF001
+        "zł", "Lei", "CHF",
+    ],
+)  # fmt: skip
+def test_a_currency_is_no_magnitude(currency: str) -> None:
+    assert read_number(f"1.25 {currency}", ".") == Decimal("1.25")
+    assert read_number(f"{currency} 1.25", ".") == Decimal("1.25")
+
+
+@pytest.mark.parametrize("sign", ["K", "L", "M", "B$", "T$"])
+def test_what_stands_before_a_number_is_a_currency(sign: str) -> None:
+    assert read_number(f"{sign} 1.25", ".") == Decimal("1.25")
 
 
 @pytest.mark.parametrize("value", [True, None, b"1", date(2025, 1, 1)])
@@ -128,6 +163,27 @@ def test_the_order_of_day_and_month(time: datetime) -> None:
     assert may_be_either(text) == (time.day <= 12 and time.day != time.month)
     assert Order.MONTH_FIRST in order_among([text])
     assert (Order.DAY_FIRST in order_among([text])) == (time.day <= 12)
+
+
+def test_a_year_behind_a_dash_is_no_offset() -> None:
+    day = datetime.fromisoformat("2026-01-05")
+    for text in ("05-01-2026", "5-1-2026", "05 - 01 -2026", "5-Jan-2026"):
+        assert read_time(text, Order.DAY_FIRST) == day
+    assert read_time("01-05-2026", Order.MONTH_FIRST) == day
+    assert may_be_either("05-01-2026") and not may_be_either("25-01-2026")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-05 14:30+01:00", "2026-01-05 14:30-0500", "2026-01-05T14:30:00 -05:00",
+        "2026-01-05T14:30:00.000+0100", "05-01-2026 14:30 -0500", "05.01.2026 14h30+01:00",
+        "2026-01-05T14:30:00Z", "2026-01-05 Z", "05-01-2026 14:30 GMT+1", "05-01-2026 UTC",
+    ],
+)  # fmt: skip
+def test_a_zone_is_refused(text: str) -> None:
+    with pytest.raises(CellUnreadable, match="names a zone"):
+        read_time(text, Order.DAY_FIRST)
 
 
 MONTHS = {

@@ -49,6 +49,8 @@ def changed(row: int, column: str, cell: Any, form: Form | None = None) -> bytes
         (3, "Trade #", "7", "trade 1 has an exit and no entry"),
         (3, "Trade #", "one", "“one” is no trade's number"),
         (2, "Net P&L USDT", "a lot", "“a lot” is no number"),
+        (3, "Position size (qty)", "1.25K", "“1.25K” is told in thousands or more"),
+        (2, "Price USDT", "5%", "“5%” is a share and no amount"),
     ],
 )
 def test_a_fault_names_its_row_and_column(row: int, column: str, cell: str, text: str) -> None:
@@ -108,18 +110,20 @@ def test_what_may_be_thousands_is_not_guessed() -> None:
     assert told(as_csv(told_by_another))[0][4] == 1250
 
 
-def test_a_date_that_may_be_either_is_not_guessed() -> None:
+@pytest.mark.parametrize("mark", ["/", "-"])
+def test_a_date_that_may_be_either_is_not_guessed(mark: str) -> None:
     trade = Listed(
         1, "long", Decimal(1), local("2025-03-04"), Decimal("10.5"), local("2025-04-05"),
         Decimal("11.5"),
     )  # fmt: skip
-    form = Form(time=lambda time: f"{time:%d/%m/%Y %H:%M}")
+    form = Form(time=lambda time: f"{time:%d/%m/%Y}".replace("/", mark))
     (fault,) = faults(as_csv(rows([trade], form)))
-    assert fault.startswith("Row 3, column “Date and time”: “04/03/2025 00:00” may have the day")
+    date = f"04{mark}03{mark}2025"
+    assert fault.startswith(f"Row 3, column “Date and time”: “{date}” may have the day")
     # A language that has the day first tells; so does an exit that would come too early.
     form.language = "fr"
     assert told(as_csv(rows([trade], form)))[0][3] == local("2025-03-04")
-    form = Form(time=lambda time: f"{time:%m/%d/%Y}")
+    form = Form(time=lambda time: f"{time:%m/%d/%Y}".replace("/", mark))
     early = Listed(
         1, "long", Decimal(1), local("2025-02-11"), Decimal("10.5"), local("2025-10-02"),
         Decimal("11.5"),

@@ -248,6 +248,15 @@ def test_a_late_alert_shows_what_is_twice(first: Poster) -> None:
     assert compare(export_of(FIRST, SECOND), ALPHA).is_clean
 
 
+def test_what_is_twice_may_be_corrected_to_nothing(first: Poster) -> None:
+    """As it must where an import cannot be undone, since one of its trades was corrected."""
+    trade = brought_in().trades.get()
+    post_trade(first, SECOND)
+    user = User.objects.create_superuser("trader")
+    correct(trade, user=user, reason="Twice.", quantity=Decimal(0), commission=Decimal(0))
+    assert find() == []
+
+
 def test_the_demos_history_into_an_empty_book(post: Poster) -> None:
     """No trade is here, only an alert that failed; the list brings in all that there were."""
     post(ALERTS.read_text().splitlines()[-1])

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
+from typing import Final
 
+from trades.exports.exported import Export
 from trades.numeric import plain
 
 
@@ -37,6 +39,16 @@ class Tolerances:
     time: timedelta = timedelta(seconds=60)
     price: Tolerance = Tolerance(Decimal("0.00001"), is_share=True)
     quantity: Tolerance = Tolerance(Decimal("0.001"), is_share=True)
+
+
+#: Of a day the date alone is told; its session begins, and its orders are filled, within a day
+#: before or after that, whatever the time zone.
+A_DAY: Final = timedelta(days=1)
+
+
+def usual_tolerances(export: Export) -> Tolerances:
+    """Those for an export where none were named."""
+    return Tolerances(time=A_DAY) if export.tells_dates_alone else Tolerances()
 
 
 def read_tolerance(text: str) -> Tolerance:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from decimal import Decimal
 
 from trades.direction import Direction
@@ -42,3 +42,11 @@ class Export:
     trades: tuple[ExportedTrade, ...]
     #: The last time that any row tells, so far as the list goes; None without trades.
     last_time: datetime | None
+
+    @property
+    def tells_dates_alone(self) -> bool:
+        """Whether no time has a clock, as on a daily chart; midnight may be a spreadsheet's."""
+        times = [self.last_time]
+        for trade in self.trades:
+            times += trade.entry_time, trade.exit_time
+        return bool(self.trades) and all(told is None or told.time() == time.min for told in times)

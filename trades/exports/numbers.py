@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Final
@@ -15,9 +16,21 @@ _LONGEST: Final = 60
 
 _SIGNS: Final = str.maketrans("−–‒﹣－（）", "-----()")  # noqa: RUF001
 _SPACE_OR_APOSTROPHE: Final = re.compile(r"(?<=\d)[\s'’](?=\d{3}(?!\d))")  # noqa: RUF001
-#: A currency's sign or code, or a percent sign; nothing that may tell a minus.
+#: A currency's sign or code, or what `read_number` refuses; nothing that may tell a minus.
 _CURRENCY: Final = r"[^\d\s.,+()<>\[\]{}-]{1,5}"
 _AROUND: Final = re.compile(rf"(?:{_CURRENCY}\s?)?(.*?)(?:\s?{_CURRENCY})?", re.DOTALL)
+#: What stands behind a number of which digits were left out, in small letters.
+_THOUSANDS_OR_MORE: Final = (
+    "k m b t l mm mn mi mil mill mio mln mlyn mld mlrd mlr md mrd bi bn bio bil bill bln tn tr tri "
+    "trn trln tsd thou cr crore lac lakh rb jt tỷ к м т тыс тис млн млрд трлн"
+).replace(" ", "|")
+#: A currency may follow at once, but BUSD and TUSD are currencies themselves.
+_MAGNITUDE: Final = re.compile(
+    rf"(?!busd|tusd)(?:{_THOUSANDS_OR_MORE})"
+    r"(?:us|usd[tc]?|eur|gbp|jpy|chf|rub|руб|[円元원₽$€£¥])?"  # noqa: RUF001
+    r"|.*[百千万萬億亿兆천만억조].*"
+)
+_SHARE: Final = re.compile("[%‰‱٪]")
 _PLAIN: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
@@ -64,8 +77,22 @@ def read_number(value: object, mark: str, *, certain: bool = True) -> Decimal:
             # A cell holds the nearest binary number; its shortest decimal is what was written.
             return _checked(repr(value), value)
         case str() if len(value) <= _LONGEST:
+            _refuse_magnitude(value)
             return _checked(_with_point(value, mark, certain=certain), value)
     raise CellUnreadable(f"{shown(value)} is no number")
+
+
+def _refuse_magnitude(text: str) -> None:
+    """1.25K is not 1.25, and seldom 1250 either; 5% is no amount."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    if _SHARE.search(plain):
+        raise CellUnreadable(f"{shown(text)} is a share and no amount")
+    behind = re.sub(r"[\s.,()+-]", "", re.split(r"\d", plain)[-1])
+    if _MAGNITUDE.fullmatch(behind):
+        raise CellUnreadable(
+            f"{shown(text)} is told in thousands or more, and digits may be left out; export "
+            "whole numbers"
+        )
 
 
 def _with_point(text: str, mark: str, *, certain: bool) -> str:

@@ -46,7 +46,10 @@ _CLOCK: Final = re.compile(
 )
 #: Small words around the clock's time.
 _ABOUT_A_CLOCK: Final = ("", "h", "uhr", "um", "at", "a", "a las", "as", "г", "г в", "в")  # noqa: RUF001
-_ZONE: Final = re.compile(r"\d\s*(?:Z|[+-]\d{2}:?\d{2}|UTC.*|GMT.*)$")
+#: An offset follows a clock; after a day and a month it is a year.
+_ZONE: Final = re.compile(
+    r"\d\s*(?:Z|UTC.*|GMT.*)$|[:.h]\d{2}(?:[:.]\d{2})?(?:\.\d+)?\s*[+-]\d{2}:?\d{2}$"
+)
 
 
 def read_time(value: object, order: Order) -> datetime:

@@ -6,6 +6,7 @@ import json
 import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,13 @@ from tqdm import tqdm
 
 from audit.shown import counted
 from positions.findings import Finding
-from trades.comparison.tolerances import Tolerances, read_time_tolerance, read_tolerance
+from trades.comparison.tolerances import (
+    Tolerances,
+    read_time_tolerance,
+    read_tolerance,
+    usual_tolerances,
+)
+from trades.exports.exported import Export
 from trades.exports.reader import read_export_file
 from trades.exports.unreadable import ExportUnreadable
 from trades.imports import NotUndoable, undo
@@ -64,7 +71,8 @@ class Command(BaseCommand):
             "--time-tolerance",
             type=_argument(read_time_tolerance, "time"),
             metavar="T",
-            help="how far times may be apart: seconds, or such as 5m (60)",
+            help="how far times may be apart: seconds, or such as 5m (60; 1d where the list tells "
+            "dates alone)",
         )
         for name, tolerance in (("price", default.price), ("quantity", default.quantity)):
             group.add_argument(
@@ -113,9 +121,6 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _compare(self, options: dict[str, Any]) -> None:
-        choice = Choice(
-            options["strategy"], options["symbol"], options["timezone"], _tolerances(options)
-        )
         batch: ImportBatch | None = None
         try:
             with tqdm(total=2, leave=False, disable=None) as progress:
@@ -123,6 +128,12 @@ class Command(BaseCommand):
                 export = read_export_file(Path(options["tradingview"]))
                 progress.update()
                 progress.set_description("comparing trades")
+                choice = Choice(
+                    options["strategy"],
+                    options["symbol"],
+                    options["timezone"],
+                    _tolerances(options, export),
+                )
                 if options["import_missing"]:
                     comparison, batch = import_missing(export, choice, None)
                 else:
@@ -219,13 +230,13 @@ def _check_combination(options: dict[str, Any]) -> None:
         raise CommandError(f"{chosen[0]} and {chosen[1]} do not go together.", returncode=2)
 
 
-def _tolerances(options: dict[str, Any]) -> Tolerances:
+def _tolerances(options: dict[str, Any], export: Export) -> Tolerances:
     given = {
         name: options[f"{name}_tolerance"]
         for name in ("time", "price", "quantity")
         if options[f"{name}_tolerance"] is not None
     }
-    return Tolerances(**given)
+    return replace(usual_tolerances(export), **given)
 
 
 def _argument(read: Callable[[str], Any], name: str) -> Callable[[str], Any]:
