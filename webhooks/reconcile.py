@@ -20,7 +20,7 @@ from positions.findings import Finding, FindingKind
 from positions.reconcile import lot_and_trade_findings
 from trades.numeric import plain
 from webhooks.alert_findings import alert_findings
-from webhooks.correction import Change, change_of, correct
+from webhooks.book_mending import Change, change_of, mend_book
 from webhooks.entry_findings import entry_findings
 from webhooks.entry_mending import mend_entry
 from webhooks.expectation import NotDerivable
@@ -189,7 +189,7 @@ def _mend_books(found: list[Finding], failed: set[Book]) -> Iterator[Mended]:
         if book in failed:
             continue
         try:
-            record = correct(*book, findings)
+            record = mend_book(*book, findings)
         except (NotDerivable, ProtectedError):
             continue  # Something came between looking and mending; the next look tells.
         except Exception:

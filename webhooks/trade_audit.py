@@ -11,7 +11,7 @@ from trades.direction import Direction
 from trades.models import Correction, Strategy, Trade
 from trades.numeric import plain
 from trades.pnl import realised_pnl
-from webhooks.correction import Change, change_of
+from webhooks.book_mending import Change, change_of
 from webhooks.expectation import NotDerivable
 from webhooks.models import LogStatus, WebhookLog
 from webhooks.snapshot import one_moment

@@ -129,13 +129,17 @@ def test_of_two_parked_exits_the_first_has_the_entry(post: Poster) -> None:
 def test_parked_exits_go_by_their_own_times(post: Poster) -> None:
     """The second target's came first, and it leaves nothing open."""
 
-    def at(second: int) -> dict[str, str]:
+    def at(second: int) -> dict[str, Any]:
         return {"time": "2026-01-05T14:00:00Z", "timenow": f"2026-01-05T14:30:0{second}Z"}
 
-    flat = {"prev_market_position": "long", "prev_market_position_size": "1",
-            "market_position": "flat", "market_position_size": "0"}  # fmt: skip
-    rest = {"prev_market_position": "long", "prev_market_position_size": "2",
-            "market_position": "long", "market_position_size": "1"}  # fmt: skip
+    flat: dict[str, Any] = {
+        "prev_market_position": "long", "prev_market_position_size": "1",
+        "market_position": "flat", "market_position_size": "0",
+    }  # fmt: skip
+    rest: dict[str, Any] = {
+        "prev_market_position": "long", "prev_market_position_size": "2",
+        "market_position": "long", "market_position_size": "1",
+    }  # fmt: skip
     assert post(action="sell", quantity="1", price="111", **flat, **at(3))["status"] == "parked"
     assert post(action="sell", quantity="1", price="110", **rest, **at(2))["status"] == "parked"
     assert post(quantity="2", price="100", **at(1))["status"] == "processed"

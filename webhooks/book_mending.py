@@ -85,7 +85,9 @@ def change_of(strategy_name: str, symbol: str) -> Change:
 
 
 @transaction.atomic
-def correct(strategy_name: str, symbol: str, findings: Iterable[Finding]) -> Reconciliation | None:
+def mend_book(
+    strategy_name: str, symbol: str, findings: Iterable[Finding]
+) -> Reconciliation | None:
     """Change what differs in a book, as one; None where nothing did.
 
     Raises NotDerivable, or ProtectedError where a trade that is too many was corrected just

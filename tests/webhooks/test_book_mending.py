@@ -19,7 +19,7 @@ from tests.damage import copy_of
 from tests.webhooks.test_reconcile import ago, log
 from trades.corrections import correct
 from trades.models import Trade
-from webhooks import correction
+from webhooks import book_mending
 from webhooks.applying import apply
 from webhooks.models import WebhookLog
 from webhooks.reading import read
@@ -125,9 +125,9 @@ def test_our_own_fault_in_one_book_leaves_the_others(
         tried.append((strategy, symbol))
         if tried[-1] == ALPHA:
             raise ZeroDivisionError
-        return correction.correct(strategy, symbol, found)
+        return book_mending.mend_book(strategy, symbol, found)
 
-    monkeypatch.setattr("webhooks.reconcile.correct", failing)
+    monkeypatch.setattr("webhooks.reconcile.mend_book", failing)
     status, text = run("reconcile_positions", "--fix")
     assert status == 1
     assert "Left:" in text and "duplicate_trade" in text
