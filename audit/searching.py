@@ -9,16 +9,15 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+import arguments
 from audit.books import books_asked_for, correlation_range, with_words
 from audit.pages import AuditTrailAdmin
-
-_LARGEST_ID = 2**63 - 1
 
 
 def id_in(text: str) -> int | None:
     """The id that #17 or 17 tells, if any; of what is too large for one, the largest."""
     number = text.removeprefix("#")
-    return min(int(number), _LARGEST_ID) if number.isdecimal() else None
+    return min(int(number), arguments.MOST) if number.isdecimal() else None
 
 
 class BookAdmin(AuditTrailAdmin):

@@ -16,7 +16,7 @@ _OF_STRATEGY: Final = "s.name = coalesce(%(strategy)s, s.name)"
 #: What was corrected to nothing counts nowhere (`trades.corrections.counted`).
 _COUNTS: Final = """
     NOT EXISTS (SELECT FROM corrections c
-                 WHERE c.trade_id = {trade}.id AND c.stands AND c.quantity = 0 AND c.pnl = 0)
+                 WHERE c.trade_id = t.id AND c.stands AND c.quantity = 0 AND c.pnl = 0)
 """
 
 #: An imported trade has no lot, and says where it comes from.
@@ -41,7 +41,7 @@ _ORPHANS: Final = f"""
                    t.entry_price, t.exit_price, t.entry_time, t.exit_time)
               AND o.id IS NULL
       ) twin ON true
-     WHERE o.id IS NULL AND t.import_batch_id IS NULL AND {_COUNTS.format(trade="t")}
+     WHERE o.id IS NULL AND t.import_batch_id IS NULL AND {_COUNTS}
        AND {_OF_STRATEGY}
 """
 
@@ -67,7 +67,7 @@ _IMPORTED_TWICE: Final = f"""
               AND abs(other.exit_price - t.exit_price) <= t.exit_price * {_PRICE}
      ) made
      WHERE abs(made.quantity - t.quantity) <= t.quantity * {_QUANTITY}
-       AND {_COUNTS.format(trade="t")} AND {_OF_STRATEGY}
+       AND {_COUNTS} AND {_OF_STRATEGY}
      ORDER BY t.id
 """
 

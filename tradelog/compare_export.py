@@ -89,9 +89,9 @@ class ExportForm(forms.Form):
         self.fields["quantity_tolerance"].initial = str(default.quantity)
 
     def clean_time_tolerance(self) -> Any:
-        return self.cleaned_data["time_tolerance"] and self._read(
-            "time_tolerance", read_time_tolerance
-        )
+        if not self.cleaned_data["time_tolerance"]:
+            return None  # The usual one of the export.
+        return self._read("time_tolerance", read_time_tolerance)
 
     def clean_price_tolerance(self) -> Any:
         return self._read("price_tolerance", read_tolerance)
@@ -109,7 +109,8 @@ class ExportForm(forms.Form):
         """What was chosen for this export, once the form is valid."""
         told = self.cleaned_data
         time = told["time_tolerance"]
-        time = usual_tolerances(export).time if time == "" else time
+        if time is None:
+            time = usual_tolerances(export).time
         return Choice(
             told["strategy"] or None,
             told["symbol"].strip() or None,

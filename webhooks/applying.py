@@ -128,7 +128,9 @@ def _decided(
         return found
     if isinstance(each.reading.fault, ProcessingError):
         raise each.reading.fault
-    return effect_of(each, known, strategies, standing)
+    effect = effect_of(each, known, strategies, standing)
+    effect.before = known
+    return effect
 
 
 def _known(each: Wanted, standing: Standing) -> WebhookLog | None:

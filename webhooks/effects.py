@@ -45,17 +45,6 @@ def effect_of(
     standing: Standing,
 ) -> Effect:
     """What an alert that has none yet does; `before` is its row, where it failed."""
-    effect = _effect(each, before, strategies, standing)
-    effect.before = before
-    return effect
-
-
-def _effect(
-    each: Wanted,
-    before: WebhookLog | None,
-    strategies: Mapping[str, Strategy],
-    standing: Standing,
-) -> Effect:
     log = row_of(each.entry, each.signal, key=each.key)
     if before is not None:
         trail.take_place(log, before)

@@ -32,6 +32,12 @@ def unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("webhooks.reading.parse", fail_on_it)
 
 
+def error_in(caplog: pytest.LogCaptureFixture) -> logging.LogRecord:
+    """The one line that tells of a fault."""
+    [line] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    return line
+
+
 def test_what_cannot_be_read_stays_in_the_log(
     post: Poster, unreadable: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,7 +69,7 @@ def test_what_fails_before_the_append_is_sent_again(
     assert answer.headers["Retry-After"] == "5"
     assert "nobody thought of it" not in str(answer.body)
     assert not Entry.objects.exists()
-    [line] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    line = error_in(caplog)
     assert answer["correlation_id"] in line.getMessage() and line.exc_info
 
 
@@ -76,7 +82,7 @@ def test_what_fails_after_the_append_is_not_sent_again(
     monkeypatch.setattr(pipeline, "settler", fail)
     answer = post()
     assert (answer.http, answer["status"], answer.code) == (202, "queued", "PROCESSING_ERROR")
-    [line] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    line = error_in(caplog)
     assert answer["correlation_id"] in line.getMessage() and line.exc_info
 
     monkeypatch.undo()
@@ -92,7 +98,7 @@ def test_what_cannot_be_told_has_its_effect_and_its_answer(
 
     monkeypatch.setattr(settler, "observe", fail)
     assert post()["status"] == "processed"
-    [line] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    line = error_in(caplog)
     assert "could not be told" in line.getMessage() and line.exc_info
 
 

@@ -66,6 +66,18 @@ def test_a_failed_alert_that_is_tried_again(post_then: PostThen, post: Poster) -
     assert_whole()
 
 
+def test_what_came_in_is_not_written_again(post: Poster) -> None:
+    post()
+    log = WebhookLog.objects.get()
+    came_in = log.order_time, log.payload
+    log.order_time, log.payload, log.processed_at = NOW, "{}", NOW
+    trail.record([log], {})
+    log.refresh_from_db()
+    assert (log.order_time, log.payload) == came_in
+    assert log.processed_at == NOW
+    assert_whole()
+
+
 @pytest.mark.parametrize("read", [{"symbol": "THEN"}, {"strategy": "Then"}])
 def test_a_failed_alert_that_is_of_another_book_now(
     post_then: PostThen, post: Poster, read: dict[str, str]
