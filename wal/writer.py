@@ -8,6 +8,7 @@ import math
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
@@ -33,6 +34,9 @@ ALIAS = "wal"
 #: less, and a bound keeps the wait of the first in the batch short.
 MOST_TOGETHER = 256
 
+#: When a write is due: at once, or at no time.
+_NOW, _NEVER = 0.0, math.inf
+
 #: An advisory lock of the PostgreSQL that holds the log, if it does: "tlog" in ASCII.
 POSTGRES_TURN = 0x746C6F67
 
@@ -45,6 +49,8 @@ class _Write:
     item: Any
     #: Whether its commit must be on disk before the caller goes on.
     durable: bool
+    #: When the writer's own thread commits it if nobody else has, on time.monotonic()'s clock.
+    due: float
     done: Future[Any]
     #: Whose it is: what its end has to say in the log lines is said with these ids.
     context: contextvars.Context
@@ -60,13 +66,15 @@ class Writer:
     """
 
     def __init__(self) -> None:
-        self._waiting: SimpleQueue[_Write] = SimpleQueue()
+        #: In the order that was asked for.
+        self._waiting: deque[_Write] = deque()
         self._turnstile: Turnstile | None = None
         #: Held by the thread that commits.
         self._committing = threading.Lock()
         self._synchronous = _Synchronous()
-        #: Moments by which what waits is to be committed, on time.monotonic()'s clock.
+        #: Wakes the writer's thread: moments at which something is due.
         self._due: SimpleQueue[float] = SimpleQueue()
+        #: Whether it will wake before anything is due that comes now.
         self._is_reminded = False
         threading.Thread(target=self._run, name="log-writer", daemon=True).start()
 
@@ -89,13 +97,13 @@ class Writer:
         For `patience` seconds it is left to others to commit it.
         """
         done: Future[T] = Future()
-        self._waiting.put(_Write(work, item, durable, done, contextvars.copy_context()))
+        due = time.monotonic() + patience if patience else _NOW
+        self._waiting.append(_Write(work, item, durable, due, done, contextvars.copy_context()))
         if not patience:
-            self._due.put(0.0)
+            self._due.put(_NOW)
         elif not self._is_reminded:
-            # One reminder is enough for all that come before it.
             self._is_reminded = True
-            self._due.put(time.monotonic() + patience)
+            self._due.put(due)
         return done
 
     def commit(self) -> None:
@@ -108,22 +116,34 @@ class Writer:
 
     def _next(self) -> list[_Write]:
         batch: list[_Write] = []
-        with suppress(Empty):
+        with suppress(IndexError):
             while len(batch) < MOST_TOGETHER:
-                batch.append(self._waiting.get_nowait())
+                batch.append(self._waiting.popleft())
         return batch
 
     def _run(self) -> None:
-        due = math.inf
+        due = _NEVER
         while True:
             with suppress(Empty):
-                left = None if due == math.inf else max(0.0, due - time.monotonic())
+                left = None if due == _NEVER else max(0.0, due - time.monotonic())
                 due = min(due, self._due.get(timeout=left))
+            if time.monotonic() < due:
+                continue
+            # First, so that what comes from now on is reminded of again.
+            self._is_reminded = False
+            if due != _NOW:
+                # What it was has mostly been committed by others; what came since has time.
+                due = self._oldest_due()
             if time.monotonic() >= due:
-                due = math.inf
-                # First, so that what comes from now on is reminded of again.
-                self._is_reminded = False
                 self.commit()
+                due = _NEVER
+            self._is_reminded = due != _NEVER
+
+    def _oldest_due(self) -> float:
+        try:
+            return self._waiting[0].due
+        except IndexError:
+            return _NEVER
 
     def _commit(self, batch: list[_Write]) -> None:
         durable = any(write.durable for write in batch)
