@@ -233,14 +233,19 @@ def parked(*, before: datetime) -> QuerySet[Entry]:
     return having(EntryStatus.PARKED).filter(its_time, received_at__lt=before)
 
 
-def walk(entries: QuerySet[Entry], *, step: int = 100) -> Iterator[Entry]:
+def walk(
+    entries: QuerySet[Entry], *, step: int = 100, labelled: Callable[[str], bool] | None = None
+) -> Iterator[Entry]:
     """The entries there are now, in the order of their ids, read a step at a time.
 
+    Where `labelled` is told, only those whose book, as the log has it ("" where nobody has read
+    them yet), it is true of.
     What is no longer one of them when its step is read is left out. Between steps nothing
     stays open: a cursor held over many entries would keep SQLite showing this thread the log
     as it was when it began, claims included.
     """
-    ids = sorted(entries.order_by().values_list("pk", flat=True))
+    found = entries.order_by().values_list("pk", "book")
+    ids = sorted(key for key, book in found if labelled is None or labelled(book))
     for first in range(0, len(ids), step):
         yield from entries.filter(pk__in=ids[first : first + step]).order_by("id")
 

@@ -45,8 +45,12 @@ class Share:
 
     def has(self, entry: Entry) -> bool:
         """Whether the entry is of one of these books."""
+        return self.may_have(book_of(entry))
+
+    def may_have(self, label: str) -> bool:
+        """Whether an entry that the log labels so may be; "" where nobody has read it yet."""
         # Not Python's own hash, which is another one in each process.
-        return zlib.crc32(book_of(entry).encode()) % self.of == self.number
+        return not label or zlib.crc32(label.encode()) % self.of == self.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +117,11 @@ def how_many(choice: Choice) -> int:
 def _walks(choice: Choice) -> Iterator[Iterator[Entry]]:
     """The entries of each query; it is asked when its first entry is wanted."""
     for query in _queries(choice):
-        entries = journal.walk(query)
-        yield entries if choice.share is None else filter(choice.share.has, entries)
+        if (share := choice.share) is None:
+            yield journal.walk(query)
+        else:
+            # Those of the others' books are not even read.
+            yield filter(share.has, journal.walk(query, labelled=share.may_have))
 
 
 def _queries(choice: Choice) -> list[QuerySet[Entry]]:

@@ -89,6 +89,14 @@ def test_unsettled_is_by_book_and_walked_in_log_order() -> None:
     assert walked("b") == [second.pk, third.pk]
 
 
+def test_entries_of_other_labels_are_not_walked() -> None:
+    first, second, third = append(), append(), append()
+    journal.release(first.pk, book="a", error="")
+    journal.release(second.pk, book="b", error="")
+    walked = journal.walk(journal.unsettled(), labelled=lambda book: book in ("", "b"))
+    assert [entry.pk for entry in walked] == [second.pk, third.pk]
+
+
 def test_walking_the_log_sees_what_happens_meanwhile() -> None:
     appended = [append() for _ in range(7)]
     walked = journal.walk(journal.unsettled(), step=3)

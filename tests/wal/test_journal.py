@@ -83,6 +83,18 @@ def test_what_nobody_commits_the_writer_does() -> None:
     assert append_soon().wait().pk == Entry.objects.get().pk
 
 
+def test_what_comes_after_a_commit_has_a_time_of_its_own() -> None:
+    """The writer's thread was reminded of what others have committed since."""
+    patience = 0.4
+    first = writer().submit(lambda: None, durable=False, patience=patience)
+    journal.commit()
+    assert first.done()
+    time.sleep(patience / 2)
+    begun = time.monotonic()
+    writer().submit(lambda: None, durable=False, patience=patience).result(timeout=20)
+    assert time.monotonic() - begun >= patience
+
+
 def test_64_clients_at_once_none_waits_over_half_a_second() -> None:
     append()  # The writer's connection is open.
     barrier = Barrier(64)
