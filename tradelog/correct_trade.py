@@ -19,15 +19,15 @@ from audit.shown import exact
 from tradelog.permissions import NEEDED, ask_for
 from trades.corrections import correct, values_of
 from trades.models import Correction, Trade
-from trades.numeric import DIGITS, plain
+from trades.numeric import DECIMALS, DIGITS, plain
 
 
 def _amount(label: str, help_text: str = "") -> forms.DecimalField:
     return forms.DecimalField(
         label=label,
         help_text=help_text,
-        max_digits=2 * DIGITS,
-        decimal_places=DIGITS,
+        max_digits=DIGITS + DECIMALS,
+        decimal_places=DECIMALS,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
 

@@ -16,7 +16,7 @@ _MINUS: Final = "−"
 _DIGITS: Final = 4
 _MOST_DECIMALS: Final = 18
 
-_ROUNDING: Final = Context(prec=150, rounding=ROUND_HALF_EVEN)
+_ROUNDING: Final = Context(prec=200, rounding=ROUND_HALF_EVEN)
 
 
 def money(amount: Decimal | None) -> str:

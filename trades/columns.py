@@ -9,7 +9,7 @@ from django.core.validators import DecimalValidator
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from trades.numeric import DIGITS
+from trades.numeric import DECIMALS, DIGITS
 
 if TYPE_CHECKING:
     _DecimalField = models.DecimalField[Any, Any]
@@ -24,7 +24,7 @@ class ExactField(_DecimalField):
     it. What is computed may have more digits; nothing but a form asks the validators.
     """
 
-    default_validators = [DecimalValidator(2 * DIGITS, DIGITS)]
+    default_validators = [DecimalValidator(DIGITS + DECIMALS, DECIMALS)]
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str:
         return "numeric"

@@ -15,15 +15,21 @@ from decimal import (
 )
 from typing import Final
 
-#: A number that alerts, exports or people tell has at most so many digits before the point, and
-#: as many after it.
+#: A number that alerts, exports or people tell has at most so many digits before the point.
 DIGITS: Final = 18
 
-#: So a product of three has 108; sums need a few more.
-_EXACT = Context(prec=150, traps=[Inexact, Overflow, Clamped, InvalidOperation, DivisionByZero])
+#: And so many after it. Who computes with floats tells all of theirs, of which 17 count: so
+#: 0.0033333333333333335 for a third of a hundredth.
+DECIMALS: Final = 36
+
+#: A product of three has 162 then; sums need a few more.
+_EXACT = Context(prec=200, traps=[Inexact, Overflow, Clamped, InvalidOperation, DivisionByZero])
 
 
 _ONE = Decimal(1)
+
+#: What parts of an amount are rounded to.
+_SHARED = Decimal("1e-18")
 
 
 def exactly() -> AbstractContextManager[Context]:
@@ -36,15 +42,15 @@ def exactly() -> AbstractContextManager[Context]:
 
 
 def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
-    """`amount` × `part` / `whole`, rounded to DIGITS decimals; the whole of it if part is whole.
+    """`amount` × `part` / `whole`, rounded to 18 decimals; the whole of it if part is whole.
 
     Whoever divides an amount gives the last part what is left, so that the parts
     add up.
     """
     if part == whole:
         return amount
-    with localcontext(Context(prec=150)):
-        return plain((amount * part / whole).quantize(Decimal(1).scaleb(-DIGITS)))
+    with localcontext(Context(prec=200)):
+        return plain((amount * part / whole).quantize(_SHARED))
 
 
 def plain(number: Decimal) -> Decimal:

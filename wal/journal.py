@@ -244,8 +244,12 @@ def walk(
     stays open: a cursor held over many entries would keep SQLite showing this thread the log
     as it was when it began, claims included.
     """
-    found = entries.order_by().values_list("pk", "book")
-    ids = sorted(key for key, book in found if labelled is None or labelled(book))
+    found = entries.order_by()
+    if labelled is None:
+        # Alone: what finds entries holds their ids, and their labels lie behind their bodies.
+        ids = sorted(found.values_list("pk", flat=True))
+    else:
+        ids = sorted(key for key, book in found.values_list("pk", "book") if labelled(book))
     for first in range(0, len(ids), step):
         yield from entries.filter(pk__in=ids[first : first + step]).order_by("id")
 

@@ -59,7 +59,8 @@ def effect_of(
         if each.signal.is_test:
             # Logged in full; it moves no position.
             with suppress(NoOpenPosition):
-                log.action = net(order_of(each.signal, strategy), lots.as_netted()).effect
+                netting = net(order_of(each.signal, strategy), lots.as_netted())
+                log.action, log.quantity = netting.effect, netting.quantity
             return Effect(log)
         return netted(log, each.signal, strategy, lots)
     except Fault as fault:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from operator import attrgetter
 
 from django.conf import settings
@@ -56,16 +56,20 @@ def parked_for(
 def _may_belong(leaving: Signal, entering: Signal) -> bool:
     """An exit that left the other side, or was ordered before the entry, closed something else.
 
-    Only times the alerts tell count: the order of arrival is just what went
-    wrong. Within one bar the sending time decides, where both tell it.
+    Only times the alerts tell count, and of both the same kind: the order of arrival is just what
+    went wrong. Within one bar the sending time decides, where both tell it.
     """
     if leaving.book != entering.book:
         return False
     left = leaving.view_before.direction if leaving.view_before else leaving.leaves
     if left is not None and left != entering.direction:
         return False
-    if leaving.time is None or entering.time is None:
-        return True
-    if leaving.time == entering.time and leaving.sent_at and entering.sent_at:
-        return leaving.sent_at >= entering.sent_at
-    return leaving.time >= entering.time
+    for left_at, entered_at in zip(_moments(leaving), _moments(entering), strict=True):
+        if left_at and entered_at and left_at != entered_at:
+            return left_at > entered_at
+    return True
+
+
+def _moments(signal: Signal) -> tuple[datetime | None, datetime | None]:
+    """The time of its bar and that of its sending, as far as the alert tells them."""
+    return (None, signal.time) if signal.time_is_sent else (signal.time, signal.sent_at)

@@ -51,7 +51,7 @@ def parse(body: bytes, given_key: str = "") -> Signal:
     side, size = _position(told, "market_position", signed=("position_size",))
     side_before, size_before = _position(told, "prev_market_position")
     intent, meant = _intent(told, side)
-    time, sent_at = _times(told)
+    time, sent_at, time_is_sent = _times(told)
 
     signal = Signal(
         strategy=told.read("strategy", values.name(100)) or symbol,
@@ -63,6 +63,7 @@ def parse(body: bytes, given_key: str = "") -> Signal:
         price=price or Decimal(0),
         time=time,
         sent_at=sent_at,
+        time_is_sent=time_is_sent,
         order_id=told.read("order_id", values.label) or "",
         view_before=_view(side_before, size_before),
         view_after=_view(side, size),
@@ -124,8 +125,9 @@ def subject_of(body: bytes) -> Subject:
     )
 
 
-def _times(told: Told) -> tuple[datetime | None, datetime | None]:
-    """The order's time, and when it was sent where a message tells that apart.
+def _times(told: Told) -> tuple[datetime | None, datetime | None, bool]:
+    """The order's time, when it was sent where a message tells that apart, whether the first is
+    that.
 
     Of both, the bar's time is the order's: it is what the list of trades shows.
     """
@@ -136,7 +138,7 @@ def _times(told: Told) -> tuple[datetime | None, datetime | None]:
     elif sent_at is None:
         # Mostly {{timenow}} by another name; beside the bar's time it may be anything.
         sent_at = told.read("time", _MOMENT_IF_ANY, only=("timestamp",))
-    return (sent_at, None) if time is None else (time, sent_at)
+    return (sent_at, None, sent_at is not None) if time is None else (time, sent_at, False)
 
 
 def _symbol(told: Told) -> str:

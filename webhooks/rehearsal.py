@@ -100,6 +100,7 @@ def _check_allowed(signal: Signal, strategy: Strategy, token: Token | None) -> N
 _LABELS = {
     "time": "order's time",
     "sent_at": "sent at",
+    "time_is_sent": "that is when it was sent",
     "view_before": "TradingView's position before",
     "view_after": "TradingView's position after",
     "pnl_reported": "reported P&L",

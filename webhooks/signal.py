@@ -41,6 +41,8 @@ class Signal:
     time: datetime | None
     #: When TradingView sent it (`timenow`, or `timestamp` beside the bar's time), where told apart.
     sent_at: datetime | None = None
+    #: Whether `time` is that: the message tells no other.
+    time_is_sent: bool = False
     #: `{{strategy.order.id}}`: an order's name, which repeats.
     order_id: str = ""
     #: TradingView's position before and after the order; None where not told.

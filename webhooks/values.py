@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
-from trades.numeric import DIGITS
+from trades.numeric import DECIMALS, DIGITS
 from webhooks.fields import TOKEN_FIELDS, normalise
 
 Value = TypeVar("Value")
@@ -108,12 +108,12 @@ def number(value: object) -> Decimal:
     if value.adjusted() >= DIGITS:
         raise Unreadable(f"{shown(value)} is too large; numbers must be below 10^{DIGITS}")
     sign, digits, places = value.as_tuple()
-    if places == 0 or (-DIGITS <= int(places) < 0 and digits[-1]):
+    if places == 0 or (-DECIMALS <= int(places) < 0 and digits[-1]):
         return value  # It is written that way already.
     written = "".join(map(str, digits)).rstrip("0")
     exponent = int(places) + len(digits) - len(written)
-    if exponent < -DIGITS:
-        told = f"has more than {DIGITS} decimals; send at most {DIGITS}"
+    if exponent < -DECIMALS:
+        told = f"has more than {DECIMALS} decimals; send at most {DECIMALS}"
         raise Unreadable(f"{shown(value)} {told}")
     written += "0" * exponent
     # Built from its digits, since arithmetic would round to the context's 28.

@@ -164,7 +164,7 @@ def test_a_correction_that_is_being_made_is_waited_for(staff: Client, trade: Tra
         ({"exit_price": "NaN"}, "Enter a number."),
         ({"exit_price": ""}, "This field is required."),
         ({"exit_price": "1e500000"}, "Ensure that there are no more than"),
-        ({"commission": "1e-19"}, "Ensure that there are no more than 18 decimal places."),
+        ({"commission": "1e-37"}, "Ensure that there are no more than 36 decimal places."),
     ],
 )
 def test_what_cannot_be_is_said(

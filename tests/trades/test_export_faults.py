@@ -35,7 +35,7 @@ def changed(row: int, column: str, cell: Any, form: Form | None = None) -> bytes
         (2, "Price USDT", "", "the cell is empty"),
         (3, "Price USDT", "0", "“0” is not above 0"),
         (3, "Price USDT", "1" * 19, f"“{'1' * 19}” has more than 18 digits"),
-        (3, "Position size (qty)", "1e-19", "“1e-19” has more than 18 digits"),
+        (3, "Position size (qty)", "1e-37", "“1e-37” has more than 18 digits"),
         (3, "Position size (qty)", "NaN", "the cell is empty"),
         (2, "Position size (qty)", "0.4", "0.4 leave, and 0.5 entered"),
         (2, "Date and time", "yesterday", "“yesterday” is no date"),

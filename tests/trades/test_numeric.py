@@ -48,9 +48,9 @@ def test_a_strategy_takes_what_an_alert_may_tell(staff: Client, field: str) -> N
     strategy = StrategyFactory()
     path = reverse("admin:trades_strategy_change", args=[strategy.pk])
     form = {"enabled": "on", "default_quantity": "1", "point_value": "", "tell_trades": "unknown"}
-    longest = f"{'9' * 18}.{'9' * 18}"
+    longest = f"{'9' * 18}.{'9' * 36}"
     assert staff.post(path, {**form, field: longest}).status_code == 302
-    for too_long in ("1e400", "1e18", f"0.{'1' * 130}", f"0.{'1' * 19}"):
+    for too_long in ("1e400", "1e18", f"0.{'1' * 130}", f"0.{'1' * 37}"):
         answer = staff.post(path, {**form, field: too_long})
         assert answer.context["adminform"].form.errors.keys() == {field}, too_long
     assert getattr(Strategy.objects.get(pk=strategy.pk), field) == D(longest)

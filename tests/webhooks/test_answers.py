@@ -124,6 +124,7 @@ def test_test_alert_is_logged_in_full_and_moves_nothing(post: Poster) -> None:
     assert (answer.http, answer["status"], answer["action"]) == (200, "processed", "opened")
     log = WebhookLog.objects.get(pk=answer["webhook_log_id"])
     assert (log.is_test, log.strategy, log.price) == (True, "Alpha", Decimal(100))
+    assert (log.direction, log.quantity) == ("long", 1)
     assert not Lot.objects.exists()
     # The real one that follows is no duplicate of it.
     assert post()["status"] == "processed"

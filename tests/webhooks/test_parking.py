@@ -92,6 +92,30 @@ def test_within_a_bar_the_sending_time_decides(post: Poster, second: int, belong
     assert Trade.objects.exists() is belongs
 
 
+@pytest.mark.parametrize(
+    ("leaving", "entering", "belongs"),
+    [
+        pytest.param({"time": "14:30"}, {"timenow": "14:40"}, True, id="bar and sending"),
+        pytest.param({"timenow": "14:29"}, {"time": "14:30"}, True, id="sending and bar"),
+        pytest.param(
+            {"time": "14:30", "timenow": "14:39"}, {"timenow": "14:40"}, False, id="sent before it"
+        ),
+        pytest.param(
+            {"timenow": "14:41"}, {"time": "14:45", "timenow": "14:40"}, True, id="sent after it"
+        ),
+    ],
+)
+def test_times_of_two_kinds_are_not_compared(
+    post: Poster, leaving: dict[str, str], entering: dict[str, str], belongs: bool
+) -> None:
+    def times(told: dict[str, str]) -> dict[str, str | None]:
+        return {"time": None} | {name: f"2026-01-05T{time}:00Z" for name, time in told.items()}
+
+    post(**EXIT, **times(leaving))
+    post(**times(entering))
+    assert Trade.objects.exists() is belongs
+
+
 @pytest.mark.parametrize("timenow", [None, "2026-01-05T14:30:02Z"])
 @pytest.mark.parametrize(
     "left",

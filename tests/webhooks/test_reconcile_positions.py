@@ -43,7 +43,20 @@ def damaged(post: Poster) -> Trade:
 def test_clean(post: Poster) -> None:
     post()
     assert reconcile() == (0, "Everything adds up.\n")
-    assert told() == (0, {"findings": [], "fixed": [], "clean": True})
+    assert told() == (0, {"findings": [], "fixed": [], "clean": True, "apart": []})
+
+
+def test_books_apart_from_tradingview_are_told(post: Poster) -> None:
+    """What is right nobody but TradingView knows, so it is no finding."""
+    answer = post(market_position="long", market_position_size="3")
+    status, text = reconcile()
+    assert (status, text.splitlines()[0]) == (0, "Everything adds up.")
+    row = [cell.strip() for cell in text.splitlines()[-2].split("  ") if cell.strip()]
+    assert row == ["Alpha", "BINANCE:BTCUSDT", "long 3", "long 1", str(answer["webhook_log_id"])]
+    assert "--tradingview FILE" in text.splitlines()[-1]
+    status, found = told("--strategy", "Alpha")
+    assert (status, found["clean"], found["apart"][0]["here"]) == (0, True, "long 1")
+    assert told("--fix")[1]["apart"] == found["apart"]
 
 
 def test_without_fix_nothing_changes(damaged: Trade) -> None:

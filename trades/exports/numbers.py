@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from trades.exports.unreadable import CellUnreadable, shown
-from trades.numeric import DIGITS
+from trades.numeric import DECIMALS, DIGITS
 
 #: Characters a number may take, with its currency.
 _LONGEST: Final = 60
@@ -138,8 +138,8 @@ def _checked(text: str, value: object) -> Decimal:
         raise CellUnreadable(f"{shown(value)} is no number")
     exponent = number.as_tuple().exponent
     assert isinstance(exponent, int)
-    if number and (number.adjusted() >= DIGITS or exponent < -DIGITS):
+    if number and (number.adjusted() >= DIGITS or exponent < -DECIMALS):
         raise CellUnreadable(
-            f"{shown(value)} has more than {DIGITS} digits before or after the point"
+            f"{shown(value)} has more than {DIGITS} digits before the point, or {DECIMALS} after it"
         )
     return number

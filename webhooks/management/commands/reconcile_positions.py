@@ -28,6 +28,7 @@ from trades.exports.unreadable import ExportUnreadable
 from trades.imports import NotUndoable, undo
 from trades.models import ImportBatch, Strategy
 from wal.models import Entry
+from webhooks.drift import BookApart, books_apart
 from webhooks.export_comparison import Choice, Comparison, NotComparable, compare
 from webhooks.export_import import import_missing
 from webhooks.export_report import as_json, sections, told_counts, told_import, told_setting
@@ -37,6 +38,7 @@ from webhooks.reconcile import Mended, find, mend
 class Command(BaseCommand):
     help = (
         "Check that log, alerts, lots and trades tell the same; changes nothing without --fix. "
+        "Tells as well which books TradingView's own position was last told apart from (drift). "
         "--fix mends what can be derived from the log, by book and by log entry, and records every "
         "row it changed in the table reconciliations. "
         "Exit status: 0 nothing was found, or with --fix nothing is left; 1 something was found, "
@@ -54,7 +56,8 @@ class Command(BaseCommand):
             "--format",
             choices=("table", "json"),
             default="table",
-            help="json: one object with findings (with --fix: those left), fixed and clean",
+            help="json: one object with findings (with --fix: those left), fixed, clean, and the "
+            "books that are apart from TradingView's own position",
         )
         self._add_export_arguments(parser.add_argument_group("comparing with an export"))
 
@@ -113,10 +116,12 @@ class Command(BaseCommand):
                 fixed, found = mend(strategy, advance)
             else:
                 found = find(strategy, advance)
+        apart = books_apart(strategy)
         if options["format"] == "json":
-            self._write_json(fixed, found)
+            self._write_json(fixed, found, apart)
         else:
             self._write_tables(fixed, found, fix=options["fix"])
+            self._write_apart(apart)
         if found:
             sys.exit(1)
 
@@ -174,11 +179,14 @@ class Command(BaseCommand):
         trades = counted(batch.count, "trade")
         self.stdout.write(f"Import {batch.pk} is undone: {trades} taken out.")
 
-    def _write_json(self, fixed: list[Mended], found: list[Finding]) -> None:
+    def _write_json(
+        self, fixed: list[Mended], found: list[Finding], apart: list[BookApart]
+    ) -> None:
         told = {
             "findings": [finding.as_json() for finding in found],
             "fixed": [mended.as_json() for mended in fixed],
             "clean": not found,
+            "apart": [book.as_json() for book in apart],
         }
         self.stdout.write(json.dumps(told, indent=2))
 
@@ -206,6 +214,27 @@ class Command(BaseCommand):
                 if fix
                 else f", of which --fix mends {mendable}."
             )
+        )
+
+    def _write_apart(self, apart: list[BookApart]) -> None:
+        """Tell of drift that stands: the log cannot tell who is right, so it is no finding."""
+        if not apart:
+            return
+        self.stdout.write("\nTradingView's own position was another when it was last told:")
+        self.stdout.write(
+            tabulate(
+                [
+                    (book.strategy, book.symbol, book.tradingview, book.here, book.alert)
+                    for book in apart
+                ],
+                headers=("strategy", "symbol", "TradingView", "here", "after alert"),
+                maxcolwidths=20,
+                disable_numparse=True,
+            )
+        )
+        self.stdout.write(
+            "An alert was missed, or its quantity was another. Compare with TradingView's list of "
+            "trades (--tradingview FILE): it names what is missing here, and --import brings it in."
         )
 
 

@@ -34,7 +34,8 @@ class Command(BaseCommand):
         "Apply the write-ahead log's unsettled entries, in log order, through the same "
         "pipeline as live alerts. Safe at any time, also while the server runs. The log is the "
         "one of TRADELOG_DATA or WAL_DATABASE_URL, also that of a host that is gone. "
-        "Exit status: 0 all well, 1 something failed or stays in the log, 2 usage."
+        "Exit status: 0 all well, 1 something of what was chosen failed or stays in the log, "
+        "2 usage."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
