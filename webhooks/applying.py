@@ -152,7 +152,7 @@ def _recorded(each: Wanted, known: WebhookLog, standing: Standing) -> Outcome | 
         give_up(known, each, standing)
         trail.record([known], {})
         return Outcome(known, drifted=int(known.drift))
-    if known.status != LogStatus.FAILED or not (each.retry_failed and each.signal_for(known)):
+    if known.status != LogStatus.FAILED or not (each.tries_again and each.signal_for(known)):
         return recorded_outcome(known, standing.lots_moved_by(known))
     return None
 

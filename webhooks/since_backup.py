@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from faults import StrategyDisabled
 from wal import journal
 from wal.models import UNSETTLED, Entry, EntryStatus
 from webhooks.entry_findings import MARKS, TOGETHER
 from webhooks.models import LogStatus, WebhookLog
-from webhooks.wanted import WAS_DISABLED
+from webhooks.wanted import WAS_DISABLED, WAS_RETRIED
 
 
 def settled_since_backup(advance: Callable[[int], object] = lambda number: None) -> list[int]:
@@ -54,10 +54,20 @@ def set_back(entry_ids: Sequence[int]) -> None:
     disabled = journal.having(EntryStatus.FAILED).filter(
         last_error__startswith=StrategyDisabled.code
     )
-    # What switched the strategy off is lost with the database.
+    # What switched the strategy off is lost with the database, and so is who tried what failed
+    # once more.
     envelopes = {
-        entry.pk: {**entry.envelope, WAS_DISABLED: True}
-        for entry in journal.walk(disabled)
+        entry.pk: {**entry.envelope, note: True}
+        for note, entries in ((WAS_DISABLED, journal.walk(disabled)), (WAS_RETRIED, _retried()))
+        for entry in entries
         if entry.pk in chosen
     }
     journal.set_back(entry_ids, envelopes)
+
+
+def _retried() -> Iterator[Entry]:
+    """Entries that are marked as applied, and whose rows are from before, when they failed."""
+    failed = WebhookLog.objects.filter(status=LogStatus.FAILED)
+    for batch in journal.told_in_steps(failed, "id", "correlation_id", step=TOGETHER):
+        names = [name for _, name in batch]
+        yield from Entry.objects.filter(status=EntryStatus.COMPLETED, correlation_id__in=names)

@@ -18,6 +18,9 @@ from webhooks.signal import Signal, book_name
 #: Noted in the envelope of an entry that was refused because its strategy was disabled, and is
 #: applied once more.
 WAS_DISABLED: Final = "was_disabled"
+#: Noted in that of an entry that failed, was tried again and had its effect, and is applied once
+#: more where that is not known.
+WAS_RETRIED: Final = "was_retried"
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Wanted:
 
     entry: Entry
     reading: Reading
-    #: Try once more what failed before.
+    #: Try once more what failed before; somebody asks for it.
     retry_failed: bool = False
     #: An exit that has waited its time fails; only who knows that no entry is left that
     #: could still bring its entry may say so.
@@ -51,6 +54,11 @@ class Wanted:
         # What the token was bound to when it came in, so that a replay decides alike.
         bound_to = self.entry.envelope.get("strategies") or ()
         return self.signal is None or may_speak_for(bound_to, self.signal.strategy)
+
+    @property
+    def tries_again(self) -> bool:
+        """Whether it is tried once more where it failed before."""
+        return self.retry_failed or WAS_RETRIED in self.entry.envelope
 
     @property
     def was_disabled(self) -> bool:

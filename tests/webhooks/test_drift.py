@@ -75,7 +75,8 @@ def test_it_is_over_once_both_tell_the_same(post: Poster, after: dict[str, str])
     post(**LONG_3)
     # Before this one they differ still.
     answer = post(
-        **{"time": "2026-01-05T15:00:00Z", "prev_market_position": "long"},
+        time="2026-01-05T15:00:00Z",
+        prev_market_position="long",
         prev_market_position_size="3",
         **after,
     )

@@ -117,3 +117,24 @@ def test_what_a_strategy_switched_off_refused_is_refused_again(post: Poster) -> 
     # Asked for, it is tried like any other.
     list(replay(Choice(failed=True)))
     assert (marks(), Lot.objects.count()) == (["completed"], 1)
+
+
+def test_what_was_tried_again_since_with_success_is_so_again(post: Poster) -> None:
+    """Its row is the one of then, in which it failed."""
+    strategy = StrategyFactory(name="Alpha", enabled=False)
+    refused = post()
+    assert refused.code == "STRATEGY_DISABLED"
+    rows = list(WebhookLog.objects.values())
+    Strategy.objects.update(enabled=True)
+    list(replay(Choice(failed=True)))
+    post(action="exit", price="110", time="2026-01-05T15:00:00Z")
+    assert Trade.objects.get().pnl == 10
+    empty_tables()
+    WebhookLog.objects.bulk_create([WebhookLog(**row) for row in rows])
+    StrategyFactory(name=strategy.name)
+    set_back(settled_since_backup())
+    list(replay(Choice()))
+    assert marks() == ["completed", "completed"]
+    assert Trade.objects.get().pnl == 10
+    assert find() == []
+    assert list(trail.verify()) == []
