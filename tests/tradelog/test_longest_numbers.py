@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -23,7 +24,12 @@ def trades(staff: Client, post: Poster) -> list[Trade]:
     StrategyFactory(name="Alpha", point_value=LONGEST)
     for price, gained, day in ((LEAST, LONGEST, 5), ("1", "2", 6), (LEAST, LONGEST, 7)):
         post(quantity=LONGEST, price=price, time=f"2026-01-0{day}T10:00:00Z")
-        left = {"action": "exit", "quantity": None, "price": gained, "commission": LEAST}
+        left: dict[str, Any] = {
+            "action": "exit",
+            "quantity": None,
+            "price": gained,
+            "commission": LEAST,
+        }
         post(time=f"2026-01-0{day}T11:00:00Z", **left)
     made = list(Trade.objects.order_by("id"))
     assert len(made) == 3

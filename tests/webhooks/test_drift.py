@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.alerts import Poster
@@ -44,7 +46,7 @@ def test_no_drift_where_views_agree(post: Poster) -> None:
     assert not WebhookLog.objects.get().drift
 
 
-LONG_3 = {"market_position": "long", "market_position_size": "3"}
+LONG_3: dict[str, Any] = {"market_position": "long", "market_position_size": "3"}
 
 
 def apart(strategy: str | None = None) -> list[tuple[str, str, str, int]]:
@@ -71,7 +73,7 @@ def test_a_book_is_apart_from_what_tradingview_told_last(post: Poster) -> None:
         {"quantity": "2", "market_position": "long"},
     ],
 )
-def test_it_is_over_once_both_tell_the_same(post: Poster, after: dict[str, str]) -> None:
+def test_it_is_over_once_both_tell_the_same(post: Poster, after: dict[str, Any]) -> None:
     post(**LONG_3)
     # Before this one they differ still.
     answer = post(
