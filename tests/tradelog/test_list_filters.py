@@ -129,18 +129,6 @@ def test_alerts_are_found_by_each_filter(staff: Client) -> None:
     assert shown(staff, ALERTS, symbol="NASDAQ:AAPL") == only("of Beta")
 
 
-def test_positions_are_open_unless_asked_otherwise(staff: Client) -> None:
-    opened = LotFactory()
-    closed = LotFactory(
-        status="closed",
-        exit_webhook_log=WebhookLogFactory(status="processed"),
-        trade=TradeFactory(),
-    )
-    assert shown(staff, LOTS) == [opened.pk]
-    assert shown(staff, LOTS, status__exact="closed") == [closed.pk]
-    assert shown(staff, LOTS, status__exact="all") == [closed.pk, opened.pk]
-
-
 @pytest.mark.parametrize("most", [counting.MOST_PAGED, 1])
 def test_entries_are_found_by_their_state(
     staff: Client, monkeypatch: pytest.MonkeyPatch, most: int
