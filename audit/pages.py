@@ -49,7 +49,7 @@ class RowsAskedFor(ChangeList):
                 raise
             raise IncorrectLookupParameters(error) from error
         if self.clear_all_filters_qs == "?":
-            self.clear_all_filters_qs = self.model_admin.all_rows
+            self.clear_all_filters_qs = self.model_admin.all_rows  # type: ignore[attr-defined]
 
 
 class PageAdmin(ModelAdmin):
