@@ -1,4 +1,4 @@
-"""Narrowing a list down by year, month and day, without asking which of them have rows."""
+"""Narrowing a list down by year, month and day, without reading its rows to see which it has."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ Step = dict[str, str | None]
 def date_steps(changes: ChangeList) -> dict[str, Any]:
     """What `admin/date_hierarchy.html` shows: the way back, and the next narrower choices.
 
-    In the zone in force. The first and the last row tell the years; every month and day
-    between them is offered.
+    In the zone in force. Years are those that have rows; of months, those from the first row
+    to the last are offered, and of days all. Which of these have rows would take a look into the
+    index for each, up to 31 a page.
     """
     name = changes.date_hierarchy
     names = [f"{name}__{unit}" for unit in ("year", "month", "day")]
     try:
         chosen = [int(changes.params[param]) for param in names if param in changes.params]
         first, last = _ends(changes, str(name))
-        steps = _steps(chosen, first, last)
+        years = [] if chosen else _years(changes, str(name), first.year, last.year)
+        steps = _steps(chosen, first, last, years)
     except (TypeError, ValueError, OverflowError, calendar.IllegalMonthError):
         return {"show": False}
 
@@ -45,15 +47,27 @@ def _ends(changes: ChangeList, name: str) -> tuple[date, date]:
     return _day(times.first()), _day(times.last())
 
 
+def _years(changes: ChangeList, name: str, first: int, last: int) -> list[int]:
+    """Those that have rows, of which these are the first and the last: an index's entry each."""
+    times = changes.root_queryset.order_by(name).values_list(name, flat=True)
+    years = [first]
+    while years[-1] < last:
+        new_year = datetime(years[-1] + 1, 1, 1, tzinfo=timezone.get_current_timezone())
+        years.append(_day(times.filter(**{f"{name}__gte": new_year}).first()).year)
+    return years
+
+
 def _day(moment: datetime | None) -> date:
     if moment is None:
         raise ValueError("There are no rows.")
     return timezone.localtime(moment).date()
 
 
-def _steps(chosen: list[int], first: date, last: date) -> list[tuple[str, list[int]]]:
-    if not chosen and first.year != last.year:
-        return [(str(year), [year]) for year in range(first.year, last.year + 1)]
+def _steps(
+    chosen: list[int], first: date, last: date, years: list[int]
+) -> list[tuple[str, list[int]]]:
+    if len(years) > 1:
+        return [(str(year), [year]) for year in years]
     year, *rest = chosen or [first.year]
     if not rest:
         months = [date(year, month, 1) for month in MONTHS]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from django.contrib.admin.views.main import ERROR_FLAG, IGNORED_PARAMS, PAGE_VAR, SEARCH_VAR
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.http import urlencode
 
 from audit.books import books_asked_for, on_symbol
 
@@ -13,6 +15,19 @@ if TYPE_CHECKING:
     from django.contrib.admin import SimpleListFilter as DropdownFilter
 else:
     from unfold.contrib.filters.admin import DropdownFilter
+
+#: What an address says of how rows are shown, and not of which.
+_OF_THE_PAGE: Final = {*IGNORED_PARAMS, PAGE_VAR, ERROR_FLAG} - {SEARCH_VAR}
+
+
+def asked_by(request: HttpRequest) -> str:
+    """What its address narrows a list down by: `?q=btc&strategy=3`; `?` where it asks nothing."""
+    asked = {
+        name: values
+        for name, values in request.GET.lists()
+        if name not in _OF_THE_PAGE and any(value.strip() for value in values)
+    }
+    return f"?{urlencode(sorted(asked.items()), doseq=True)}"
 
 
 class OneOf(DropdownFilter):

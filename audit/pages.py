@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 
 from audit.columns import column
 from audit.counting import BoundedPaginator
+from audit.filters import asked_by
 from audit.shown import NONE
 
 if TYPE_CHECKING:
@@ -39,16 +40,23 @@ class RowsAskedFor(ChangeList):
     """
 
     def __init__(self, request: HttpRequest, *given: Any) -> None:
+        #: What narrows it down, for the templates.
+        self.asked = asked_by(request)
         try:
             super().__init__(request, *given)
         except _CANNOT_BE as error:
             if request.GET.keys() <= {ERROR_FLAG}:  # Nothing is asked: the fault is ours.
                 raise
             raise IncorrectLookupParameters(error) from error
+        if self.clear_all_filters_qs == "?":
+            self.clear_all_filters_qs = self.model_admin.all_rows  # type: ignore[attr-defined]
 
 
 class PageAdmin(ModelAdmin):
     """A list, and a page for each of its rows."""
+
+    #: The address that leaves no row out; another where the plain list does so.
+    all_rows = "?"
 
     def get_changelist(self, request: HttpRequest, **given: Any) -> type[ChangeList]:
         return RowsAskedFor

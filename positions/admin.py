@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from audit import AuditTrailAdmin, link
 from audit.exporting import ExportedAdmin, Rows, told_by
-from audit.filters import OneOf, StrategyFilter, SymbolFilter, one_of
+from audit.filters import OneOf, StrategyFilter, SymbolFilter, asked_by, one_of
 from audit.searching import BookAdmin
 from audit.shown import preformatted
 from positions.models import Lot, LotStatus, Reconciliation
@@ -20,18 +20,18 @@ from trades.direction import Direction
 
 
 class StatusFilter(OneOf):
-    """Open lots, unless somebody asks for others: closed ones are trades."""
+    """Open lots where the address asks for nothing, since closed ones are trades; else all."""
 
-    title = "status"
+    title = column = "status"
     parameter_name = "status__exact"
+    values = [*LotStatus.choices, ("all", "all")]
     all_option = None
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(LotStatus.OPEN, "open"), (LotStatus.CLOSED, "closed"), ("all", "all")]
+    def value(self) -> str:
+        return super().value() or ("all" if asked_by(self.request) != "?" else LotStatus.OPEN)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        asked = self.value()
-        return queryset if asked == "all" else queryset.filter(status=asked or LotStatus.OPEN)
+        return queryset if self.value() == "all" else super().queryset(request, queryset)
 
 
 class LotRows(Rows):
@@ -96,7 +96,9 @@ class LotAdmin(ExportedAdmin, BookAdmin):
     )
     readonly_fields = ("its_trade", "entry_alert", "exit_alert")
     titles = {"entry_time": "entry"}
+    list_before_template = "positions/open_lots.html"
     when_empty = "positions/no_lots.html"
+    all_rows = "?status__exact=all"
     resource_classes = [LotRows]
 
     def for_export(self, rows: QuerySet[Any]) -> QuerySet[Any]:

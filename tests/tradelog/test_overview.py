@@ -209,13 +209,17 @@ def test_a_strategy_whose_alerts_are_rejected_is_not_well(staff: Client, post: P
     assert "Everything is logged" in text_of(show(staff, strategy="Beta"))
 
 
-def test_the_backlog_is_shown_by_state(staff: Client) -> None:
+def test_the_log_is_shown_by_state(staff: Client) -> None:
     WebhookLogFactory(status="processed")
     # From now on, since NOW is when the test run began.
     EntryFactory.create_batch(2, received_at=datetime.now(UTC) - timedelta(minutes=5))
     EntryFactory(status="duplicate")
+    # Of alerts that failed and of those that were rejected alike.
+    EntryFactory.create_batch(3, status="failed")
     RefusalFactory()
     text = text_of(show(staff))
+    assert "backlog" not in text, "what is settled stands there too"
+    assert "failed or rejected 3 in these days" in text
     assert re.search(r"pending 2 \d{4}-\d\d-\d\d", text)
     assert "processing 0 –" in text and "duplicate 1 in these days" in text
     assert "refused by rate 1" in text

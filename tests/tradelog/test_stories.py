@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.alerts import Poster
-from tests.factories import TradeFactory, WebhookLogFactory
+from tests.factories import EntryFactory, TradeFactory, WebhookLogFactory
 from tests.out_of_reach import without_table
 from trades.corrections import correct
 from trades.models import ImportBatch, Trade
@@ -179,6 +179,14 @@ def test_a_refused_alert_says_why_by_field(staff: Client, post: Poster) -> None:
     assert re.search(r"\bprice\b.*\bquantity\b|\bquantity\b.*\bprice\b", told)
     for fault in WebhookLog.objects.get().error_fields.values():
         assert fault in told
+    assert re.search(r"Log entry #\d+ failed as the log calls what is rejected, too", told)
+
+
+def test_a_failed_alerts_entry_failed_too(staff: Client) -> None:
+    log = WebhookLogFactory(status="failed", error_code="STRATEGY_DISABLED")
+    EntryFactory(status="failed", correlation_id=log.correlation_id, webhook_log_id=log.pk)
+    told = text(staff, log)
+    assert re.search(r"Log entry #\d+ failed", told) and "rejected" not in told
 
 
 def test_parked_and_tests_are_explained(staff: Client, post: Poster) -> None:

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
@@ -15,12 +17,20 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from chores import sole
-from tests.factories import RefusalFactory, TradeFactory
+from tests.factories import RefusalFactory, TradeFactory, WebhookLogFactory
 from tests.server import ROOT, databases_of_this_run
 from tests.watch.receiving import Receiver
 from trades.models import Trade
 from watch.models import Alarm, Notice
 from watch.watching import CHORE, Watch
+
+
+@contextmanager
+def beside_a_server() -> Iterator[None]:
+    """As while a server keeps watch."""
+    with sole(CHORE) as is_ours:
+        assert is_ours()
+        yield
 
 
 def check(*options: str) -> tuple[int, str]:
@@ -57,14 +67,36 @@ def test_something_is_not(databases: None, receiver: Receiver) -> None:
     assert receiver.taken() == []
 
 
-def test_nobody_is_told(databases: None, settings: Settings) -> None:
+@pytest.mark.parametrize("where", [nullcontext, beside_a_server])
+def test_nobody_is_told(
+    databases: None, settings: Settings, where: Callable[[], AbstractContextManager[None]]
+) -> None:
     settings.ALERT_URLS = ""
     refuse()
-    status, told = check()
-    assert status == 1
-    assert "nobody is told: ALERT_URLS is empty" in told
-    settings.ALERT_URLS = "nosuch://x"
-    assert "nobody is told: ALERT_URLS cannot be read" in check()[1]
+    with where():
+        status, told = check()
+        assert status == 1
+        assert told.endswith("; nobody is told: ALERT_URLS is empty.\n")
+        settings.ALERT_URLS = "nosuch://x"
+        assert check()[1].endswith("; nobody is told: ALERT_URLS cannot be read.\n")
+
+
+def test_who_sends_is_not_said_where_nobody_does(
+    databases: None, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.ALERT_URLS = ""
+    with beside_a_server():
+        call_command("check_alerts")
+    assert capsys.readouterr().err == "A server keeps watch; this only looks.\n"
+
+
+def test_alarms_are_called_as_their_page_calls_them(databases: None, receiver: Receiver) -> None:
+    WebhookLogFactory.create_batch(
+        5, status="failed", received_at=datetime.now(UTC), processed_at=datetime.now(UTC)
+    )
+    assert "\nalerts refused  " in check()[1]
+    (firing,) = json.loads(check("--format", "json")[1])["firing"]
+    assert firing["rule"] == "failures"
 
 
 def test_who_was_not_reached_is_not_counted_as_told(
@@ -84,8 +116,7 @@ def test_who_was_not_reached_is_not_counted_as_told(
 
 def test_beside_a_server_it_only_shows(databases: None, receiver: Receiver) -> None:
     refuse()
-    with sole(CHORE) as is_ours:
-        assert is_ours()
+    with beside_a_server():
         status, told = check()
     assert status == 1 and "refused by rate" in told
     assert told.endswith("1 thing not as it should be; the server tells.\n")
@@ -110,8 +141,7 @@ def test_beside_a_server_what_reconciling_finds_is_kept_for_it(
 ) -> None:
     refuse()
     TradeFactory()
-    with sole(CHORE) as is_ours:
-        assert is_ours()
+    with beside_a_server():
         assert check("--reconcile")[0] == 1
         assert [alarm.rule for alarm in Alarm.objects.all()] == ["reconciliation"]
         Trade.objects.all().delete()

@@ -122,8 +122,13 @@ class Currency(django_filters.CharFilter):  # type: ignore[misc]
 
 
 def one_of(choices: Any, **options: Any) -> Any:
-    """One of a few words."""
-    return django_filters.ChoiceFilter(choices=choices, **options)
+    """One of a few words; 400 for another, with those there are."""
+    choices = list(choices)
+    known = ", ".join(str(value) for value, _ in choices)
+    unknown = f"There is no “%(value)s” here; there are: {known}."
+    return django_filters.ChoiceFilter(
+        choices=choices, error_messages={"invalid_choice": unknown}, **options
+    )
 
 
 class BookFilters(django_filters.FilterSet):  # type: ignore[misc]

@@ -64,7 +64,7 @@ class Command(BaseCommand):
         if options["format"] == "json":
             self._write_json(firing)
         else:
-            self._write_table(firing, _told() if looks_alone else "the server tells")
+            self._write_table(firing, _told(looks_alone))
         if firing:
             sys.exit(1)
 
@@ -74,7 +74,7 @@ class Command(BaseCommand):
             progress.set_description("looking")
             if is_ours:
                 return firing_now(watch.look(now, reconcile=reconcile).judged)
-            self.stderr.write("A server keeps watch and sends the messages; this only looks.")
+            self.stderr.write("A server keeps watch; this only looks.")
             return firing_now(watch.look_beside(now, reconcile=reconcile))
 
     def _follow(self, is_ours: Callable[[], bool]) -> None:
@@ -107,7 +107,7 @@ class Command(BaseCommand):
             tabulate(
                 [
                     (
-                        one.rule.value,
+                        one.rule.label,
                         one.strategy,
                         f"{one.since:%Y-%m-%d %H:%M} UTC" if one.since else "now",
                         one.text,
@@ -142,11 +142,13 @@ class Command(BaseCommand):
             sys.exit(1)
 
 
-def _told() -> str:
-    """Who has been told what fires, after a look of ours."""
+def _told(looks_alone: bool) -> str:
+    """Who has been told what fires, after a look of ours; who tells it, beside a server."""
     known = receivers()
     if not known:
         return "nobody is told: ALERT_URLS " + ("cannot be read" if unreadable() else "is empty")
+    if not looks_alone:
+        return "the server tells"
     try:
         late = not_reached(known)
     except Error:
