@@ -10,47 +10,64 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
 
 T = TypeVar("T")
 
-#: The moment by which this thread's work must be done, on time.monotonic()'s clock.
-_moment: ContextVar[float | None] = ContextVar("deadline", default=None)
+#: How much of its time a database that is there may let go by without a word. It is told to
+#: give up what takes longer, and to say so.
+SILENCE_SHARE = 0.75
+
+
+class _Deadline(NamedTuple):
+    #: By when this thread's work must be done, on time.monotonic()'s clock.
+    moment: float
+    #: Seconds it was given.
+    seconds: float
+
+
+_deadline: ContextVar[_Deadline | None] = ContextVar("deadline", default=None)
 
 
 class Overdue(psycopg.OperationalError):
     """The database did not answer in time."""
 
 
+class Unheard(Overdue):
+    """Nor had it said anything for so long that it cannot be there, or hangs."""
+
+
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
     """Give what runs inside this long; a shorter time that was given outside still holds."""
-    token = _moment.set(time.monotonic() + left(seconds))
+    given = left(seconds)
+    token = _deadline.set(_Deadline(time.monotonic() + given, given))
     try:
         yield
     finally:
-        _moment.reset(token)
+        _deadline.reset(token)
 
 
 def left(most: float) -> float:
     """Seconds until the deadline: `most` where there is none or it is later, never below 0."""
-    moment = _moment.get()
-    return most if moment is None else min(most, max(0.0, moment - time.monotonic()))
+    deadline = _deadline.get()
+    return most if deadline is None else min(most, max(0.0, deadline.moment - time.monotonic()))
 
 
 class PunctualConnection(psycopg.Connection[tuple[object, ...]]):
     """Gives up a statement when the deadline of the thread that waits for it has come.
 
-    Timeouts of the server's need a server that runs and is heard. Raises Overdue, and
-    the connection is closed: what it was doing may or may not have been committed.
+    Timeouts of the server's need a server that runs and is heard. Raises Overdue (Unheard
+    where that is likely what is wrong), and the connection is closed: what it was doing may or
+    may not have been committed.
     """
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        moment = _moment.get()
-        if moment is None:
+        deadline = _deadline.get()
+        if deadline is None:
             return super().wait(gen, interval, timeout)
         seconds = left(float("inf") if timeout is None else timeout)
         try:
@@ -59,4 +76,5 @@ class PunctualConnection(psycopg.Connection[tuple[object, ...]]):
             if left(1.0) > 0:
                 raise
             self.close()
-            raise Overdue from error
+            is_unheard = seconds >= SILENCE_SHARE * deadline.seconds
+            raise (Unheard if is_unheard else Overdue) from error

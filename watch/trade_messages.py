@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import takewhile
 from typing import Final
 
 from django.conf import settings
@@ -23,7 +22,7 @@ from wal.writer import ALIAS
 from watch.models import Progress
 from watch.outbox import put, write
 from watch.receivers import Message, Receiver
-from webhooks.main_database import TRANSACTION_SECONDS
+from webhooks.main_database import LONGEST_SECONDS, TRANSACTION_SECONDS
 from webhooks.models import LogStatus, WebhookLog
 
 #: The most alerts that are told at a time, and the most lines of a message.
@@ -33,6 +32,8 @@ _MOST_LINES: Final = 20
 #: Ids are given out before they are committed: what is younger than a transaction can be may
 #: still get a neighbour before it.
 _SETTLED: Final = timedelta(seconds=2 * TRANSACTION_SECONDS)
+#: As long as any transaction can be: where an id is missing before it, that one may yet come.
+_SETTLED_AFTER_A_GAP: Final = timedelta(seconds=LONGEST_SECONDS)
 
 
 def tell_trades(receivers: list[Receiver], now: datetime) -> None:
@@ -75,8 +76,15 @@ def tell_trades(receivers: list[Receiver], now: datetime) -> None:
 
 def _since(told_up_to: int, now: datetime) -> list[WebhookLog]:
     """The alerts after this one, in order, up to the first that may get a neighbour yet."""
-    after = _alerts().filter(pk__gt=told_up_to)[:_MOST]
-    return list(takewhile(lambda alert: _is_settled(alert, now), after))
+    settled: list[WebhookLog] = []
+    last = told_up_to
+    for alert in _alerts().filter(pk__gt=told_up_to)[:_MOST]:
+        age = _SETTLED if alert.pk == last + 1 else _SETTLED_AFTER_A_GAP
+        if not _is_settled(alert, now, age):
+            break
+        settled.append(alert)
+        last = alert.pk
+    return settled
 
 
 def _alerts() -> QuerySet[WebhookLog]:
@@ -92,9 +100,9 @@ def _waits(alert: WebhookLog, now: datetime) -> bool:
     return alert.status == LogStatus.PARKED or not _is_settled(alert, now)
 
 
-def _is_settled(alert: WebhookLog, now: datetime) -> bool:
+def _is_settled(alert: WebhookLog, now: datetime, age: timedelta = _SETTLED) -> bool:
     # What lies further ahead is from before the clock was put back.
-    return abs(now - alert.processed_at) >= _SETTLED
+    return abs(now - alert.processed_at) >= age
 
 
 def _wanted(moved: list[WebhookLog]) -> list[WebhookLog]:

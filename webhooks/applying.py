@@ -13,6 +13,7 @@ from copy import copy
 from django.db import IntegrityError
 from django.utils import timezone
 
+import deadline
 import rows
 from faults import NoOpenPosition, ProcessingError
 from positions.booking import write_lots, write_trades
@@ -20,7 +21,7 @@ from trades.models import Strategy
 from webhooks import trail
 from webhooks.effects import Effect, effect_of, give_up, netted
 from webhooks.identity import identity_is_lasting
-from webhooks.main_database import TRANSACTION_SECONDS
+from webhooks.main_database import LONGEST_SECONDS
 from webhooks.models import LogStatus, WebhookLog
 from webhooks.outcome import Outcome, recorded_outcome
 from webhooks.parking import has_expired, parked_for
@@ -52,7 +53,7 @@ def _apply(wanted: Sequence[Wanted]) -> list[Outcome | None]:
             [each.entry.correlation_id for each in wanted],
             [each.key for each in wanted],
             with_refused=any(each.signal is None or not each.is_allowed for each in wanted),
-            seconds=TRANSACTION_SECONDS,
+            seconds=deadline.left(LONGEST_SECONDS),
         )
         strategies = _strategies(wanted, standing)
         take_ids = _no_ids

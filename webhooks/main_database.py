@@ -27,7 +27,10 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 #: Seconds one transaction may take, tries and waits between them included.
-TRANSACTION_SECONDS = 0.8 * settings.ANSWER_SECONDS
+TRANSACTION_SECONDS: float = 0.8 * settings.ANSWER_SECONDS
+
+#: And at the most, where nobody waits for it.
+LONGEST_SECONDS = 60.0
 
 #: A lock was not had in time: lock_not_available, as PostgreSQL names it.
 _LOCKED = "55P03"
@@ -41,12 +44,26 @@ _IN_THE_WAY = frozenset({"40001", "40P01", _LOCKED})
 #: internal errors.
 _CUT_OFF = frozenset({"25P03", "25P04"})
 
-#: It was heard, and tells that it took too long: query_canceled. Another try would too.
-_TOO_LONG = frozenset({"57014"})
+#: A statement took too long: query_canceled. Another try would too.
+_CANCELED = frozenset({"57014"})
 
 
 def is_unreachable(error: BaseException) -> bool:
-    """Whether the database is away, or as good as: it does not answer in time."""
+    """Whether the database is away, or as good as: it says nothing."""
+    return _ends_connection(error) and (
+        isinstance(error.__cause__, deadline.Unheard) or not took_too_long(error)
+    )
+
+
+def took_too_long(error: BaseException) -> bool:
+    """Whether a transaction did not fit into its time; with less to do, or more time, it may.
+
+    Where the database said nothing, nobody knows: then it is unreachable as well.
+    """
+    return isinstance(error.__cause__, deadline.Overdue) or _sqlstate(error) in _CUT_OFF | _CANCELED
+
+
+def _ends_connection(error: BaseException) -> bool:
     return _is_about_reaching(error) and _sqlstate(error) not in _IN_THE_WAY
 
 
@@ -86,28 +103,35 @@ breaker = _Breaker(
 _asking = threading.Lock()
 
 
-def transact(work: Callable[[], T]) -> T:
+def transact(work: Callable[[], T], *, seconds: float = TRANSACTION_SECONDS) -> T:
     """Run a transaction on the main database; tried again where that can help.
 
     Only what passes by itself is tried again: a connection that was cut, a deadlock, a
-    lock that was not had in time. All tries together end within TRANSACTION_SECONDS, or
-    by the deadline of the request if that is sooner. Raises DatabaseUnavailable where
-    the database is known to be away, and else what the last try raised. `work` may have
-    had its effect although an exception tells otherwise (a commit whose answer was lost).
+    lock that was not had in time; no try begins later than TRANSACTION_SECONDS after the first,
+    and all of them end within `seconds`, or by the deadline of the request if that is sooner.
+    Raises DatabaseUnavailable where the database is known to be away, and else what the last
+    try raised. `work` may have had its effect although an exception tells otherwise (a commit
+    whose answer was lost).
     """
     _check_health()
-    with deadline.within(TRANSACTION_SECONDS), breaker:
+    with deadline.within(seconds), breaker:
         try:
-            return _retrying(lambda: _timed(work))
+            return _retrying(lambda: _timed(work, seconds))
         except Exception as error:
-            if is_unreachable(error):
+            if _ends_connection(error):
                 connection.close()
-            elif _sqlstate(error) in _IN_THE_WAY:
-                logger.warning("Given up, for something is in the way: %s", str(error).strip())
+            told = str(error).strip() or type(error.__cause__).__name__
+            if _sqlstate(error) in _IN_THE_WAY:
+                logger.warning("Given up, for something is in the way: %s", told)
+            elif took_too_long(error) and not is_unreachable(error):
+                logger.warning("Given up, for it takes longer than %.1f seconds: %s", seconds, told)
             raise
 
 
-def _timed(work: Callable[[], T]) -> T:
+def _timed(work: Callable[[], T], seconds: float) -> T:
+    if seconds > TRANSACTION_SECONDS:
+        # So long it is not waited for one that is away, or hangs.
+        ask(TRANSACTION_SECONDS / 2)
     with metering.main_transaction.time():
         return work()
 
@@ -146,14 +170,15 @@ def _check_health() -> None:
 def _may_pass(error: BaseException) -> bool:
     return (
         _is_about_reaching(error)
-        and _sqlstate(error) not in _TOO_LONG
+        and _sqlstate(error) not in _CANCELED
         and not isinstance(error.__cause__, deadline.Overdue)
     )
 
 
 def _is_too_late(state: RetryCallState) -> bool:
-    left = deadline.left(TRANSACTION_SECONDS)
-    if _sqlstate(_error_of(state)) == _LOCKED and left <= 2 * (state.seconds_since_start or 0):
+    gone = state.seconds_since_start or 0.0
+    left = deadline.left(TRANSACTION_SECONDS - gone)
+    if _sqlstate(_error_of(state)) == _LOCKED and left <= 2 * gone:
         # Others wait with it; and in the end the deadline would come first, and the database
         # seem to be away.
         return True
@@ -164,7 +189,7 @@ def _start_afresh(state: RetryCallState) -> None:
     error = _error_of(state)
     logger.info("Trying again: %s", str(error).strip())
     metering.retries.inc()
-    if is_unreachable(error):
+    if _ends_connection(error):
         _forget_connections()
 
 

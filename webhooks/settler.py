@@ -4,7 +4,8 @@ Requests, the draining of the log and replay all hand their entries to it. It ta
 first entries of each book whose turn has come, applies them in one transaction, and marks
 them; what comes meanwhile is in the next one. So an entry of a book never overtakes
 another, different books share their round trips and commits, and a book that somebody
-else holds keeps nobody waiting but itself.
+else holds keeps nobody waiting but itself. What has not the time together has it in smaller
+parts; one that has not the time alone is given more, and all others here wait for it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from wal import journal
 from wal.models import Entry
 from wal.statements import Mark
 from webhooks.applying import apply
-from webhooks.main_database import TRANSACTION_SECONDS, transact
+from webhooks.main_database import TRANSACTION_SECONDS, took_too_long, transact
 from webhooks.observation import observe
 from webhooks.outcome import Outcome, noted_of, settled_as
 from webhooks.reading import NO_BOOK
@@ -51,13 +52,15 @@ class Settler:
         self._arriving: SimpleQueue[Waiting | None] = SimpleQueue()
         self._is_stopping = False
         self._waiting: list[Waiting] = []
+        #: How many entries go into one transaction now: as many as have the time.
+        self._most = MOST_TOGETHER
         #: Guards what is taken in hand against those who stop waiting for it.
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="settler", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End after what is in hand; what waits stays claimed."""
+        """End after what is in hand, unless it takes far longer; what waits stays claimed."""
         self._arriving.put(None)
         self._thread.join(timeout=2 * TRANSACTION_SECONDS)
 
@@ -136,7 +139,7 @@ class Settler:
         self._give_up([each for each in held if time.monotonic() >= each.limit], Queued())
         # The first of each book goes before the second of any, so that none waits for another's.
         in_turn = chain.from_iterable(zip_longest(*ready))
-        return list(islice(filter(None, in_turn), MOST_TOGETHER))
+        return list(islice(filter(None, in_turn), self._most))
 
     def _brought(self) -> dict[str | int, dict[int, Waiting]]:
         """What waits and is in the log: by line, oldest first, each entry once, by its id."""
@@ -166,21 +169,19 @@ class Settler:
                 waiting.is_in_hand = True
         if not batch:
             return False
+        begun = time.perf_counter()
         try:
-            begun = time.perf_counter()
-            outcomes = transact(lambda: apply([each.wanted for each in batch]))
-            metering.share(metering.applying, time.perf_counter() - begun, len(batch))
+            outcomes = transact(
+                lambda: apply([each.wanted for each in batch]),
+                seconds=batch[0].seconds_alone if len(batch) == 1 else TRANSACTION_SECONDS,
+            )
         except Exception as error:
-            if len(batch) > 1 and not isinstance(as_queued(error), DatabaseUnavailable):
-                # One bad entry must not take the others with it. What comes after the first of
-                # a book is left for its next turn.
-                firsts: dict[str | int, Waiting] = {}
-                for waiting in batch:
-                    waiting.is_in_hand = False
-                    firsts.setdefault(_line(waiting), waiting)
-                return max([self._settle([waiting]) for waiting in firsts.values()])
-            self._give_up(self._of_the_books_of(batch), error)
-            return True
+            return self._settle_apart(batch, error)
+        took = time.perf_counter() - begun
+        metering.share(metering.applying, took, len(batch))
+        if len(batch) >= self._most and took < TRANSACTION_SECONDS / 2:
+            # Twice as many would have had the time.
+            self._most = min(MOST_TOGETHER, 2 * self._most)
         settled = [
             (waiting, outcome)
             for waiting, outcome in zip(batch, outcomes, strict=True)
@@ -195,6 +196,27 @@ class Settler:
             if _line(waiting) not in went_on and time.monotonic() >= waiting.limit:
                 self._give_up([waiting], Queued())
         return bool(settled)
+
+    def _settle_apart(self, batch: list[Waiting], error: Exception) -> bool:
+        """Go on with entries that failed together: one of them must not take the others with it.
+
+        Tells whether they are to be seen to at once.
+        """
+        is_too_much = len(batch) > 1 and took_too_long(error)
+        if is_too_much:
+            self._most = len(batch) // 2
+        if len(batch) == 1 or isinstance(as_queued(error), DatabaseUnavailable):
+            self._give_up(self._of_the_books_of(batch), error)
+            return True
+        for waiting in batch:
+            waiting.is_in_hand = False
+        if is_too_much:
+            return True  # They wait on, and fewer of them are next.
+        # What comes after the first of a book is left for its next turn.
+        firsts: dict[str | int, Waiting] = {}
+        for waiting in batch:
+            firsts.setdefault(_line(waiting), waiting)
+        return max([self._settle([waiting]) for waiting in firsts.values()])
 
     def _mark(self, settled: list[tuple[Waiting, Outcome]]) -> None:
         """Mark entries in the log, and tell who waits for them."""

@@ -11,19 +11,22 @@ from uuid import UUID
 
 from django.db import connection
 
+import deadline
 import rows
 from positions.models import Lot
 from positions.open_lots import READ_FIRST, OpenLots, with_rest
 from trades.models import Strategy
 from webhooks import trail
+from webhooks.main_database import TRANSACTION_SECONDS
 from webhooks.models import LogStatus, WebhookLog
 from webhooks.outcome import lots_moved
 from webhooks.signal import book_name, book_parts
 
 #: How much of a transaction's time one of its statements may take.
-_STATEMENT_SHARE: Final = 0.75
-#: And how much of it may go by before a lock is had: of several alerts those that do not need
-#: the lock can then be applied without the one that does, and be answered in time.
+_STATEMENT_SHARE: Final = deadline.SILENCE_SHARE
+#: And how much of it may go by before a lock is had, of an answer's time at the most: of several
+#: alerts those that do not need the lock can then be applied without the one that does, and be
+#: answered in time.
 _LOCK_SHARE: Final = 0.34
 
 #: The lock that orders alerts which are refused at once, and so belong to no book.
@@ -200,10 +203,11 @@ def _alerts(ids: Collection[int]) -> dict[int, WebhookLog]:
 def _limits(seconds: float) -> dict[str, str]:
     """Have the database give up, until the transaction's end, what takes longer."""
     limits = {
-        "lock_timeout": _LOCK_SHARE * seconds,
+        "lock_timeout": _LOCK_SHARE * min(seconds, TRANSACTION_SECONDS),
         "statement_timeout": _STATEMENT_SHARE * seconds,
         "idle_in_transaction_session_timeout": _STATEMENT_SHARE * seconds,
     }
     if rows.notices_silence():
         limits["transaction_timeout"] = seconds
-    return {name: f"{most * 1000:.0f}ms" for name, most in limits.items()}
+    # To the database, 0 is no limit.
+    return {name: f"{max(1, round(most * 1000))}ms" for name, most in limits.items()}

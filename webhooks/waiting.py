@@ -15,7 +15,12 @@ from wal import journal
 from wal.journal import Appending
 from wal.models import Entry
 from webhooks.credentials import cut_tokens_from_text
-from webhooks.main_database import is_unreachable
+from webhooks.main_database import (
+    LONGEST_SECONDS,
+    TRANSACTION_SECONDS,
+    is_unreachable,
+    took_too_long,
+)
 from webhooks.observation import lines_about
 from webhooks.outcome import Outcome
 from webhooks.reading import books_read, read
@@ -68,6 +73,18 @@ class Waiting:
         """What the log labels the entry with."""
         return self.wanted.reading.book
 
+    @property
+    def seconds_alone(self) -> float:
+        """How long a transaction may take that it is alone in.
+
+        Where no request waits for it, twice as long for each time it was tried before: the last
+        time may have been too short, and will not be by and by.
+        """
+        if self.appending is not None:
+            return TRANSACTION_SECONDS
+        before: int = min(self.entry.attempts, 99)
+        return min(LONGEST_SECONDS, TRANSACTION_SECONDS * 2.0**before)
+
 
 def give_back(waiting: Waiting, fault: Queued, error: Exception | None = None) -> None:
     """Free a claimed entry, which stays in the log for the next one who comes by."""
@@ -100,6 +117,8 @@ def as_queued(error: Exception) -> Queued:
         reason = str(error).strip() or type(error).__name__
         logger.warning("The database is out of reach: %s", reason)
         return DatabaseUnavailable()
+    if took_too_long(error):
+        return Queued("It takes longer than a transaction may; it is tried again, with more time.")
     if isinstance(error, OperationalError):
         return Queued("Something else holds what this alert needs; it is tried again.")
     return ProcessingError()

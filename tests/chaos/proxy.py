@@ -1,4 +1,4 @@
-"""A TCP proxy in front of PostgreSQL whose connections can be cut, stalled and half-heard."""
+"""A TCP proxy in front of PostgreSQL: far away, and its connections cut, stalled, half-heard."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ _RESET = struct.pack("ii", 1, 0)
 class Proxy:
     """Listens on a free loopback port, and passes on to PostgreSQL's Unix socket."""
 
-    def __init__(self, upstream: Path) -> None:
+    def __init__(self, upstream: Path, *, delay: float = 0.0) -> None:
         self._upstream = upstream
+        #: Seconds that what is sent takes longer, in each direction.
+        self._delay = delay
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = int(self._listener.getsockname()[1])
         self._loop: asyncio.AbstractEventLoop
@@ -112,5 +114,6 @@ class Proxy:
             if not may_pass.is_set():
                 self._held_bytes += len(chunk)
                 await may_pass.wait()
+            await asyncio.sleep(self._delay)
             writer.write(chunk)
             await writer.drain()

@@ -77,6 +77,16 @@ def test_none_is_told_twice_nor_before_it_is_certain(trading: Poster, receiver: 
     assert told(receiver) == []
 
 
+def test_none_is_passed_over_that_may_yet_come(trading: Poster, receiver: Receiver) -> None:
+    """An id is given out, and its transaction may have a minute."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval(pg_get_serial_sequence('webhook_logs', 'id'))")
+    trading()
+    Watch().look(timezone.now() + MINUTE / 2)
+    assert receiver.taken() == []
+    assert [heard.title for heard in told(receiver)] == ["Alpha: entry"]
+
+
 def test_what_was_there_before_is_not_told(post: Poster, receiver: Receiver) -> None:
     post()
     Watch().look()

@@ -12,8 +12,16 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 
 import deadline
 from faults import DatabaseUnavailable
+from tests.out_of_reach import far_away
 from tests.server import databases_of_this_run
-from webhooks.main_database import breaker, is_unreachable, transact
+from webhooks.main_database import (
+    LONGEST_SECONDS,
+    TRANSACTION_SECONDS,
+    breaker,
+    is_unreachable,
+    took_too_long,
+    transact,
+)
 from webhooks.standing import look
 
 pytestmark = pytest.mark.usefixtures("databases")
@@ -99,6 +107,60 @@ def test_somebody_in_the_way_does_not_open_the_breaker() -> None:
     assert breaker.closed
 
 
+def test_less_time_than_there_is_to_do_does_not_open_the_breaker() -> None:
+    """The database is heard all the while."""
+
+    def ask_for_ever() -> None:
+        with connection.cursor() as cursor:
+            while True:
+                cursor.execute("SELECT pg_sleep(0.02)")
+
+    for _ in range(6):
+        with deadline.within(0.2), pytest.raises(OperationalError) as raised:
+            transact(ask_for_ever)
+        assert took_too_long(raised.value) and not is_unreachable(raised.value)
+    with pytest.raises(OperationalError) as raised:
+        transact(failing("57014", times=1)[0])
+    assert took_too_long(raised.value) and not is_unreachable(raised.value)
+    assert breaker.failure_count == 0
+
+
+def test_a_database_that_hangs_opens_the_breaker() -> None:
+    with far_away() as way:
+        assert transact(lambda: select(1)) == 1
+        way.stall(requests=True)
+        while breaker.closed:
+            with deadline.within(0.3), pytest.raises(OperationalError) as raised:
+                transact(lambda: select(1))
+            assert is_unreachable(raised.value)
+
+
+def test_nobody_waits_for_long_for_a_database_that_hangs() -> None:
+    tried: list[int] = []
+    with far_away() as way:
+        assert transact(lambda: select(1)) == 1
+        way.stall(requests=True)
+        begun = time.monotonic()
+        with pytest.raises(OperationalError) as raised:
+            transact(lambda: tried.append(select(1)), seconds=LONGEST_SECONDS)
+        assert time.monotonic() - begun < TRANSACTION_SECONDS
+    assert is_unreachable(raised.value) and breaker.failure_count == 1
+    assert tried == []
+
+
+def test_who_has_longer_does_not_try_again_for_longer() -> None:
+    begun = time.monotonic()
+    with pytest.raises(OperationalError):
+        transact(failing("40001", times=10_000)[0], seconds=LONGEST_SECONDS)
+    assert time.monotonic() - begun < 2 * TRANSACTION_SECONDS
+
+
+def select(number: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s", [number])
+        return int(cursor.fetchone()[0])
+
+
 def test_a_database_that_is_away_is_left_alone_and_found_again() -> None:
     away, tried = failing("57P03", times=1000)
     while breaker.closed:
@@ -141,7 +203,7 @@ def test_who_vanishes_in_a_transaction_does_not_keep_its_book() -> None:
         other.execute("SELECT pg_advisory_lock(hashtextextended('book', 0))")
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    assert is_unreachable(raised.value)
+    assert took_too_long(raised.value) and not is_unreachable(raised.value)
 
 
 def test_a_book_that_is_held_is_not_waited_for() -> None:
@@ -151,15 +213,16 @@ def test_a_book_that_is_held_is_not_waited_for() -> None:
             assert hold("book", "another") == {"another"}
 
 
-def test_who_waits_for_a_lock_gives_up() -> None:
+@pytest.mark.parametrize("seconds", [0.4, LONGEST_SECONDS])
+def test_who_waits_for_a_lock_gives_up(seconds: float) -> None:
     with psycopg.connect(databases_of_this_run()["DATABASE_URL"]) as other:
         other.execute("SELECT pg_advisory_lock(hashtextextended('refused', 0))")
         begun = time.monotonic()
         with pytest.raises(OperationalError, match="lock timeout"), transaction.atomic():
-            hold("book", with_refused=True)
+            hold("book", with_refused=True, seconds=seconds)
         assert 0.1 < time.monotonic() - begun < 2
 
 
-def hold(*books: str, with_refused: bool = False) -> set[str]:
+def hold(*books: str, with_refused: bool = False, seconds: float = 0.4) -> set[str]:
     """Lock books as the pipeline does, giving up what takes longer than 0.3 seconds."""
-    return look(books, [], [], with_refused=with_refused, seconds=0.4).ours
+    return look(books, [], [], with_refused=with_refused, seconds=seconds).ours
