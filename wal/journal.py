@@ -14,18 +14,17 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as WriteTimeout
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from django.conf import settings
 from django.db.models import BooleanField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 import deadline
 from faults import LogUnavailable
-from wal import statements
+from wal import lease, statements
 from wal.models import UNSETTLED, Entry, EntryStatus
 from wal.statements import Mark
 from wal.writer import ALIAS, writer
@@ -102,7 +101,7 @@ def append(
         status=EntryStatus.PROCESSING,
         attempts=1,
         claimed_by=owner(),
-        claimed_until=timezone.now() + timedelta(seconds=settings.LEASE_SECONDS),
+        claimed_until=lease.end(),
     )
     done = writer().submit_item(statements.append, entry, durable=True, patience=SOON)
     done.add_done_callback(partial(_take_id, entry))
@@ -124,8 +123,7 @@ def claim(
     """
     if not entry_ids:
         return set()
-    until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
-    take = partial(statements.claim, entry_ids, tuple(among), owner(), until)
+    take = partial(statements.claim, entry_ids, tuple(among), owner(), lease.end())
     # On this thread, which has nothing else to do until it knows.
     claimed = writer().submit(take, durable=False, patience=SOON)
     commit()
@@ -226,6 +224,11 @@ def unsettled(book: str | None = None) -> QuerySet[Entry]:
     return entries if book is None else entries.filter(book__in=("", book))
 
 
+def free() -> QuerySet[Entry]:
+    """Entries that still want their effect and that nobody alive holds, in no order."""
+    return _found_by(f"{UNSETTLED_SQL} AND {lease.FREE}", lease.expiry())
+
+
 def parked(*, before: datetime) -> QuerySet[Entry]:
     """Exits that wait for their entry, received and parked before that time, in no order."""
     # Those from before that was noted may be told too soon; their alerts tell it as well.
@@ -264,8 +267,9 @@ def told_in_steps(
         last = rows[-1][0]
 
 
-def _found_by(condition: str) -> QuerySet[Entry]:
-    return Entry.objects.using(ALIAS).filter(RawSQL(condition, (), output_field=BooleanField()))
+def _found_by(condition: str, parameters: Sequence[Any] = ()) -> QuerySet[Entry]:
+    found = RawSQL(condition, parameters, output_field=BooleanField())
+    return Entry.objects.using(ALIAS).filter(found)
 
 
 def _take_id(entry: Entry, done: Future[int]) -> None:

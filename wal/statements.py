@@ -18,6 +18,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
+from wal import lease
 from wal.models import Entry, EntryStatus
 from wal.writer import ALIAS
 
@@ -92,14 +93,14 @@ def claim(
 ) -> set[int]:
     """Claim those of the entries that have one of these statuses, or an expired claim."""
     connection = connections[ALIAS]
-    now, end = map(connection.ops.adapt_datetimefield_value, (timezone.now(), until))
+    end = connection.ops.adapt_datetimefield_value(until)
     statement = (
         "UPDATE webhook_wal SET status = 'processing', attempts = attempts + 1, claimed_by = %s,"
         f" claimed_until = %s WHERE id IN ({places(entry_ids)}) AND (status IN"
-        f" ({places(among)}) OR (status = 'processing' AND claimed_until < %s)) RETURNING id"
+        f" ({places(among)}) OR {lease.EXPIRED}) RETURNING id"
     )
     with connection.cursor() as cursor:
-        cursor.execute(statement, [owner, end, *entry_ids, *map(str, among), now])
+        cursor.execute(statement, [owner, end, *entry_ids, *map(str, among), *lease.expiry()])
         return {int(key) for (key,) in cursor.fetchall()}
 
 
