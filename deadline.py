@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import TypeVar
 
 import psycopg
+from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.abc import PQGen
 
 T = TypeVar("T")
@@ -41,6 +42,16 @@ def left(most: float) -> float:
     return most if moment is None else min(most, max(0.0, moment - time.monotonic()))
 
 
+def forget_connections(database: BaseDatabaseWrapper) -> None:
+    """One connection is broken, so the others are: the database was away for all of them.
+
+    Closes this thread's, and those in the pool.
+    """
+    database.close()
+    if pool := getattr(database, "pool", None):
+        pool.drain()
+
+
 class PunctualConnection(psycopg.Connection[tuple[object, ...]]):
     """Gives up a statement when the deadline of the thread that waits for it has come.
 
@@ -59,4 +70,4 @@ class PunctualConnection(psycopg.Connection[tuple[object, ...]]):
             if left(1.0) > 0:
                 raise
             self.close()
-            raise Overdue from error
+            raise Overdue("no answer in time; the connection is given up") from error

@@ -6,6 +6,7 @@ for it. Times are aware UTC.
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import uuid
@@ -27,12 +28,10 @@ from faults import LogUnavailable
 from wal import lease, statements
 from wal.models import UNSETTLED, Entry, EntryStatus
 from wal.statements import Mark
+from wal.turn import PATIENCE
 from wal.writer import ALIAS, writer
 
 T = TypeVar("T")
-
-#: Seconds a caller waits for its write; TradingView itself waits for 3.
-PATIENCE = 2.0
 
 #: Seconds for which entries and marks wait to be committed by whoever settles entries. That
 #: is less than it takes to be answered, and more than it does to settle some.
@@ -162,7 +161,8 @@ def set_back(entry_ids: Sequence[int], envelopes: Mapping[int, dict[str, Any]]) 
     `envelopes` are new ones for some of them, by id. Waits for the writer as long as it takes.
     Raises what the database raises.
     """
-    writer().submit(partial(_set_back, entry_ids, envelopes), durable=True).result()
+    write = partial(_set_back, entry_ids, envelopes)
+    writer().submit(write, durable=True, limit=math.inf).result()
 
 
 def _set_back(entry_ids: Sequence[int], envelopes: Mapping[int, dict[str, Any]]) -> None:

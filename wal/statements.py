@@ -12,12 +12,13 @@ import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
+import deadline
 from wal import lease
 from wal.models import Entry, EntryStatus
 from wal.writer import ALIAS
@@ -35,6 +36,9 @@ class Mark:
     webhook_log_id: int | None = None
     error: str = ""
 
+
+#: Far more than reading them takes: a PostgreSQL that has not answered by then is not heard.
+_READ_SECONDS: Final = 5.0
 
 _APPENDED = (
     "correlation_id, body, envelope, received_at, attempts, claimed_by, claimed_until,"
@@ -132,14 +136,14 @@ def settle(several: list[list[Mark]]) -> list[None]:
 
 
 def rows_as_json(query: str, columns: Sequence[str], parameters: Sequence[Any]) -> list[list[Any]]:
-    """The rows of a query in their order, read as one value."""
+    """The rows of a query in their order, read as one value; gives up a PostgreSQL that hangs."""
     connection = connections[ALIAS]
     gathered, row = {
         "sqlite": ("json_group_array", "json_array"),
         "postgresql": ("json_agg", "json_build_array"),
     }[connection.vendor]
     statement = f"SELECT {gathered}({row}({', '.join(columns)})) FROM ({query}) AS found"
-    with connection.cursor() as cursor:
+    with deadline.within(_READ_SECONDS), connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         found = cursor.fetchone()[0]
     if isinstance(found, str):

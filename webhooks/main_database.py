@@ -134,7 +134,7 @@ def _check_health() -> None:
         raise DatabaseUnavailable
     try:
         with breaker:
-            _forget_connections()
+            deadline.forget_connections(connection)
             ask(TRANSACTION_SECONDS / 2)
     except (OperationalError, InterfaceError) as error:
         raise DatabaseUnavailable from error
@@ -165,7 +165,7 @@ def _start_afresh(state: RetryCallState) -> None:
     logger.info("Trying again: %s", str(error).strip())
     metering.retries.inc()
     if is_unreachable(error):
-        _forget_connections()
+        deadline.forget_connections(connection)
 
 
 def _error_of(state: RetryCallState) -> BaseException:
@@ -173,13 +173,6 @@ def _error_of(state: RetryCallState) -> BaseException:
     error = state.outcome.exception()
     assert error is not None
     return error
-
-
-def _forget_connections() -> None:
-    """One connection is broken, so the others are: the database was away for all of them."""
-    connection.close()
-    if pool := getattr(connection, "pool", None):
-        pool.drain()
 
 
 _retrying = Retrying(
