@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import NamedTuple, TypeVar
 
 import psycopg
+from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.abc import PQGen
 
 T = TypeVar("T")
@@ -57,6 +58,16 @@ def left(most: float) -> float:
     return most if deadline is None else min(most, max(0.0, deadline.moment - time.monotonic()))
 
 
+def forget_connections(database: BaseDatabaseWrapper) -> None:
+    """One connection is broken, so the others are: the database was away for all of them.
+
+    Closes this thread's, and those in the pool.
+    """
+    database.close()
+    if pool := getattr(database, "pool", None):
+        pool.drain()
+
+
 class PunctualConnection(psycopg.Connection[tuple[object, ...]]):
     """Gives up a statement when the deadline of the thread that waits for it has come.
 
@@ -77,4 +88,5 @@ class PunctualConnection(psycopg.Connection[tuple[object, ...]]):
                 raise
             self.close()
             is_unheard = seconds >= SILENCE_SHARE * deadline.seconds
-            raise (Unheard if is_unheard else Overdue) from error
+            late = Unheard if is_unheard else Overdue
+            raise late("no answer in time; the connection is given up") from error

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import factory
+from django.conf import settings
 
 from positions.models import Lot
 from trades.models import Strategy, Trade
@@ -34,7 +35,8 @@ class EntryFactory(factory.django.DjangoModelFactory[Entry]):
 
     @factory.lazy_attribute
     def claimed_until(self) -> Any:
-        return self.received_at + timedelta(days=1) if self.status == "processing" else None
+        lease = timedelta(seconds=settings.LEASE_SECONDS)
+        return self.received_at + lease if self.status == "processing" else None
 
     @factory.lazy_attribute
     def settled_at(self) -> Any:

@@ -117,9 +117,9 @@ class Server:
         self._output.seek(0)
         return self._output.read().decode(errors="replace")
 
-    def wait_until(self, condition: Callable[[], object]) -> None:
-        """Wait until this is so."""
-        deadline = time.monotonic() + 30
+    def wait_until(self, condition: Callable[[], object], *, seconds: float = 30.0) -> None:
+        """Wait until this is so, which it must be within these seconds."""
+        deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, self.output
             time.sleep(0.02)

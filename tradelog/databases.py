@@ -24,6 +24,8 @@ def on_postgresql(database: dict[str, Any], *, threads: int) -> dict[str, Any]:
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
+            # Nor is it asked while something is on its way to it: as long, in milliseconds.
+            "tcp_user_timeout": 25_000,
             # Else psycopg prepares no statement, not even those it is told to (`rows.py`).
             "prepare_threshold": 5,
             **database.get("OPTIONS", {}),
@@ -60,7 +62,7 @@ def of_the_log(database: dict[str, Any], *, threads: int, folder: Path) -> dict[
                 # IMMEDIATE: a transaction that reads first and writes later would otherwise
                 # fail with "database is locked" instead of waiting its turn.
                 "transaction_mode": "IMMEDIATE",
-                # Shorter than a caller waits (wal.journal.PATIENCE), so that it learns why.
+                # Shorter than a caller waits (wal.turn.PATIENCE), so that it learns why.
                 "timeout": 1,
                 # FULL: a commit returns when the entry is on disk, not when it is in a cache.
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",

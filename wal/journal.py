@@ -6,6 +6,7 @@ for it. Times are aware UTC.
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import uuid
@@ -14,26 +15,23 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as WriteTimeout
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from django.conf import settings
 from django.db.models import BooleanField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 import deadline
 from faults import LogUnavailable
-from wal import statements
+from wal import lease, statements
 from wal.models import UNSETTLED, Entry, EntryStatus
 from wal.statements import Mark
+from wal.turn import PATIENCE
 from wal.writer import ALIAS, writer
 
 T = TypeVar("T")
-
-#: Seconds a caller waits for its write; TradingView itself waits for 3.
-PATIENCE = 2.0
 
 #: Seconds for which entries and marks wait to be committed by whoever settles entries. That
 #: is less than it takes to be answered, and more than it does to settle some.
@@ -102,7 +100,7 @@ def append(
         status=EntryStatus.PROCESSING,
         attempts=1,
         claimed_by=owner(),
-        claimed_until=timezone.now() + timedelta(seconds=settings.LEASE_SECONDS),
+        claimed_until=lease.end(),
     )
     done = writer().submit_item(statements.append, entry, durable=True, patience=SOON)
     done.add_done_callback(partial(_take_id, entry))
@@ -124,8 +122,7 @@ def claim(
     """
     if not entry_ids:
         return set()
-    until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
-    take = partial(statements.claim, entry_ids, tuple(among), owner(), until)
+    take = partial(statements.claim, entry_ids, tuple(among), owner(), lease.end())
     # On this thread, which has nothing else to do until it knows.
     claimed = writer().submit(take, durable=False, patience=SOON)
     commit()
@@ -164,7 +161,8 @@ def set_back(entry_ids: Sequence[int], envelopes: Mapping[int, dict[str, Any]]) 
     `envelopes` are new ones for some of them, by id. Waits for the writer as long as it takes.
     Raises what the database raises.
     """
-    writer().submit(partial(_set_back, entry_ids, envelopes), durable=True).result()
+    write = partial(_set_back, entry_ids, envelopes)
+    writer().submit(write, durable=True, limit=math.inf).result()
 
 
 def _set_back(entry_ids: Sequence[int], envelopes: Mapping[int, dict[str, Any]]) -> None:
@@ -226,6 +224,11 @@ def unsettled(book: str | None = None) -> QuerySet[Entry]:
     return entries if book is None else entries.filter(book__in=("", book))
 
 
+def free() -> QuerySet[Entry]:
+    """Entries that still want their effect and that nobody alive holds, in no order."""
+    return _found_by(f"{UNSETTLED_SQL} AND {lease.FREE}", lease.expiry())
+
+
 def parked(*, before: datetime) -> QuerySet[Entry]:
     """Exits that wait for their entry, received and parked before that time, in no order."""
     # Those from before that was noted may be told too soon; their alerts tell it as well.
@@ -268,8 +271,9 @@ def told_in_steps(
         last = rows[-1][0]
 
 
-def _found_by(condition: str) -> QuerySet[Entry]:
-    return Entry.objects.using(ALIAS).filter(RawSQL(condition, (), output_field=BooleanField()))
+def _found_by(condition: str, parameters: Sequence[Any] = ()) -> QuerySet[Entry]:
+    found = RawSQL(condition, parameters, output_field=BooleanField())
+    return Entry.objects.using(ALIAS).filter(found)
 
 
 def _take_id(entry: Entry, done: Future[int]) -> None:

@@ -7,17 +7,14 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db import connections
-from django.utils import timezone
 
 from wal.journal import UNSETTLED_SQL, owner
+from wal.lease import FREE, expiry
 from wal.models import Entry
 from wal.statements import places, rows_as_json
 from wal.writer import ALIAS
 
-_COLUMNS = (
-    "id, correlation_id AS name, book, claimed_by,"
-    " status = 'pending' OR claimed_until < %s AS is_free"
-)
+_COLUMNS = f"id, correlation_id AS name, book, claimed_by, {FREE} AS is_free"
 
 _READ = ("id", "correlation_id", "body", "envelope")
 #: Bodies of up to 64 KiB go into one value; a log may hold many that nobody has read.
@@ -46,8 +43,7 @@ def line(
     Oldest first; `most` of each book, and none after `up_to`. What has been committed when it
     is asked is seen.
     """
-    connection = connections[ALIAS]
-    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    now = expiry()
     these = places(books) or "NULL"
     alone = places(entry_ids) or "NULL"
     statement = (
@@ -62,7 +58,7 @@ def line(
     found = rows_as_json(
         statement,
         ("id", "name", "book", "claimed_by", "is_free"),
-        [now, up_to, now, *entry_ids, now, *books, up_to, most],
+        [*now, up_to, *now, *entry_ids, *now, *books, up_to, most],
     )
     return [
         InLine(id, uuid.UUID(name), book, claimed_by == owner(), bool(is_free))

@@ -8,6 +8,7 @@ unique is enforced within a partition.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ from typing import Any, Final
 from django.db import connections, transaction
 
 from wal.models import Entry
-from wal.writer import ALIAS, POSTGRES_TURN
+from wal.turn import take_turn
+from wal.writer import ALIAS
 
 _TABLE: Final = Entry._meta.db_table
 #: Takes what no month is made for; and tells how a month's table is made.
@@ -99,10 +101,11 @@ def keep_up(today: date) -> Kept:
 
 @contextmanager
 def _alone() -> Iterator[Any]:
-    with transaction.atomic(using=ALIAS), connections[ALIAS].cursor() as cursor:
+    connection = connections[ALIAS]
+    with transaction.atomic(using=ALIAS), connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
         # Writers wait their turn before they hold anything, so nobody waits in a circle.
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [POSTGRES_TURN])
+        take_turn(connection, seconds=math.inf, durable=True)
         yield cursor
 
 

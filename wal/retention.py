@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -33,7 +34,7 @@ def forget(entry_ids: Sequence[int]) -> int:
     """
     entries = Entry.objects.using(ALIAS).filter(pk__in=list(entry_ids), status__in=SETTLED)
     # Durable: what is deleted after it in the main database must not come to lie before it.
-    deleted, _ = writer().submit(entries.delete, durable=True).result()
+    deleted, _ = writer().submit(entries.delete, durable=True, limit=math.inf).result()
     return deleted
 
 
@@ -45,7 +46,7 @@ def refusals(*, before: datetime) -> QuerySet[Refusal]:
 def forget_refusals(refusal_ids: Sequence[int]) -> int:
     """Delete records of refused alerts; tell how many there were."""
     gone = Refusal.objects.using(ALIAS).filter(pk__in=list(refusal_ids))
-    deleted, _ = writer().submit(gone.delete, durable=False).result()
+    deleted, _ = writer().submit(gone.delete, durable=False, limit=math.inf).result()
     return deleted
 
 

@@ -12,12 +12,14 @@ import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
+import deadline
+from wal import lease
 from wal.models import Entry, EntryStatus
 from wal.writer import ALIAS
 
@@ -34,6 +36,9 @@ class Mark:
     webhook_log_id: int | None = None
     error: str = ""
 
+
+#: Far more than reading them takes: a PostgreSQL that has not answered by then is not heard.
+_READ_SECONDS: Final = 5.0
 
 _APPENDED = (
     "correlation_id, body, envelope, received_at, attempts, claimed_by, claimed_until,"
@@ -92,14 +97,14 @@ def claim(
 ) -> set[int]:
     """Claim those of the entries that have one of these statuses, or an expired claim."""
     connection = connections[ALIAS]
-    now, end = map(connection.ops.adapt_datetimefield_value, (timezone.now(), until))
+    end = connection.ops.adapt_datetimefield_value(until)
     statement = (
         "UPDATE webhook_wal SET status = 'processing', attempts = attempts + 1, claimed_by = %s,"
         f" claimed_until = %s WHERE id IN ({places(entry_ids)}) AND (status IN"
-        f" ({places(among)}) OR (status = 'processing' AND claimed_until < %s)) RETURNING id"
+        f" ({places(among)}) OR {lease.EXPIRED}) RETURNING id"
     )
     with connection.cursor() as cursor:
-        cursor.execute(statement, [owner, end, *entry_ids, *map(str, among), now])
+        cursor.execute(statement, [owner, end, *entry_ids, *map(str, among), *lease.expiry()])
         return {int(key) for (key,) in cursor.fetchall()}
 
 
@@ -131,14 +136,14 @@ def settle(several: list[list[Mark]]) -> list[None]:
 
 
 def rows_as_json(query: str, columns: Sequence[str], parameters: Sequence[Any]) -> list[list[Any]]:
-    """The rows of a query in their order, read as one value."""
+    """The rows of a query in their order, read as one value; gives up a PostgreSQL that hangs."""
     connection = connections[ALIAS]
     gathered, row = {
         "sqlite": ("json_group_array", "json_array"),
         "postgresql": ("json_agg", "json_build_array"),
     }[connection.vendor]
     statement = f"SELECT {gathered}({row}({', '.join(columns)})) FROM ({query}) AS found"
-    with connection.cursor() as cursor:
+    with deadline.within(_READ_SECONDS), connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         found = cursor.fetchone()[0]
     if isinstance(found, str):

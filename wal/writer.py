@@ -20,8 +20,9 @@ from typing import Any, TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 
+import deadline
 import metering
-from wal.turn import Turnstile
+from wal.turn import PATIENCE, Turnstile, turn_on_postgresql
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +38,6 @@ MOST_TOGETHER = 256
 #: When a write is due: at once, or at no time.
 _NOW, _NEVER = 0.0, math.inf
 
-#: An advisory lock of the PostgreSQL that holds the log, if it does: "tlog" in ASCII.
-POSTGRES_TURN = 0x746C6F67
-
 
 @dataclass(frozen=True, slots=True)
 class _Write:
@@ -49,6 +47,8 @@ class _Write:
     item: Any
     #: Whether its commit must be on disk before the caller goes on.
     durable: bool
+    #: Seconds its commit may take on a PostgreSQL, the turn included.
+    limit: float
     #: When the writer's own thread commits it if nobody else has, on time.monotonic()'s clock.
     due: float
     done: Future[Any]
@@ -79,10 +79,21 @@ class Writer:
         threading.Thread(target=self._run, name="log-writer", daemon=True).start()
 
     def submit(
-        self, statement: Callable[[], T], *, durable: bool, patience: float = 0.0
+        self,
+        statement: Callable[[], T],
+        *,
+        durable: bool,
+        patience: float = 0.0,
+        limit: float = PATIENCE,
     ) -> Future[T]:
-        """Ask for a write; the future holds its result, or the database's exception."""
-        return self.submit_item(_one_by_one, statement, durable=durable, patience=patience)
+        """Ask for a write; the future holds its result, or the database's exception.
+
+        A PostgreSQL that has not committed it within `limit` seconds is given up; math.inf: it
+        takes as long as it takes. SQLite is a part of this process, and has limits of its own.
+        """
+        return self.submit_item(
+            _one_by_one, statement, durable=durable, patience=patience, limit=limit
+        )
 
     def submit_item(
         self,
@@ -91,6 +102,7 @@ class Writer:
         *,
         durable: bool,
         patience: float = 0.0,
+        limit: float = PATIENCE,
     ) -> Future[T]:
         """As `submit`, for work that takes many items as easily as one.
 
@@ -98,7 +110,8 @@ class Writer:
         """
         done: Future[T] = Future()
         due = time.monotonic() + patience if patience else _NOW
-        self._waiting.append(_Write(work, item, durable, due, done, contextvars.copy_context()))
+        context = contextvars.copy_context()
+        self._waiting.append(_Write(work, item, durable, limit, due, done, context))
         if not patience:
             self._due.put(_NOW)
         elif not self._is_reminded:
@@ -147,9 +160,10 @@ class Writer:
 
     def _commit(self, batch: list[_Write]) -> None:
         durable = any(write.durable for write in batch)
+        limit = max(write.limit for write in batch)
         took = metering.log_append if durable else metering.log_mark
         try:
-            with took.time(), self._turn(durable=durable):
+            with took.time(), deadline.within(limit), self._turn(durable=durable, limit=limit):
                 # Only now: who gave up while we waited for our turn has been told that
                 # nothing was accepted.
                 batch = _still_wanted(batch)
@@ -163,7 +177,7 @@ class Writer:
         except (OperationalError, InterfaceError) as error:
             # The database itself: full, locked, read-only, gone. Nothing was written,
             # and trying each write alone would only wait as often.
-            connections[ALIAS].close()
+            deadline.forget_connections(connections[ALIAS])
             _fail(batch, error)
         except Exception as error:
             if len(batch) == 1:
@@ -179,14 +193,11 @@ class Writer:
                 write.done.set_result(result)
 
     @contextmanager
-    def _turn(self, *, durable: bool) -> Iterator[None]:
+    def _turn(self, *, durable: bool, limit: float) -> Iterator[None]:
         connection = connections[ALIAS]
         if connection.vendor != "sqlite":
-            with transaction.atomic(using=ALIAS), connection.cursor() as cursor:
-                # In turn, so that entries become visible in the order of their ids.
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [POSTGRES_TURN])
-                if not durable:
-                    cursor.execute("SET LOCAL synchronous_commit = off")
+            # In turn, so that entries become visible in the order of their ids.
+            with turn_on_postgresql(connection, seconds=limit, durable=durable):
                 yield
             return
         with ExitStack() as turn:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any, Final
 
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from positions.findings import Finding, FindingKind
@@ -41,8 +41,7 @@ def entry_findings(
 
 def _stuck(strategy: str | None) -> Iterator[Finding]:
     now = timezone.now()
-    free = Q(status=EntryStatus.PENDING) | Q(claimed_until__lt=now)
-    late = journal.unsettled().filter(free, received_at__lt=now - GRACE)
+    late = journal.free().filter(received_at__lt=now - GRACE)
     parked = journal.parked(before=now - GRACE - parking_time())
     for entry in chain(journal.walk(late), journal.walk(parked)):
         named, symbol = _book_of(entry)

@@ -158,7 +158,7 @@ def _check_health() -> None:
         raise DatabaseUnavailable
     try:
         with breaker:
-            _forget_connections()
+            deadline.forget_connections(connection)
             ask(TRANSACTION_SECONDS / 2)
     except (OperationalError, InterfaceError) as error:
         raise DatabaseUnavailable from error
@@ -190,7 +190,7 @@ def _start_afresh(state: RetryCallState) -> None:
     logger.info("Trying again: %s", str(error).strip())
     metering.retries.inc()
     if _ends_connection(error):
-        _forget_connections()
+        deadline.forget_connections(connection)
 
 
 def _error_of(state: RetryCallState) -> BaseException:
@@ -198,13 +198,6 @@ def _error_of(state: RetryCallState) -> BaseException:
     error = state.outcome.exception()
     assert error is not None
     return error
-
-
-def _forget_connections() -> None:
-    """One connection is broken, so the others are: the database was away for all of them."""
-    connection.close()
-    if pool := getattr(connection, "pool", None):
-        pool.drain()
 
 
 _retrying = Retrying(

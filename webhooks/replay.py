@@ -13,7 +13,7 @@ from itertools import chain, islice
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from faults import DatabaseUnavailable, Fault, Queued
@@ -127,15 +127,9 @@ def _walks(choice: Choice) -> Iterator[Iterator[Entry]]:
 def _queries(choice: Choice) -> list[QuerySet[Entry]]:
     if choice.entry_ids:
         return [Entry.objects.filter(pk__in=choice.entry_ids)]
-    entries: list[QuerySet[Entry]] = [journal.unsettled()]
     if choice.share is not None:
-        return entries
-    if choice.only_free:
-        entries = [
-            entries[0].filter(
-                ~Q(status=EntryStatus.PROCESSING) | Q(claimed_until__lt=timezone.now())
-            )
-        ]
+        return [journal.unsettled()]
+    entries = [journal.free() if choice.only_free else journal.unsettled()]
     if choice.failed:
         entries.append(journal.having(EntryStatus.FAILED))
     entries.append(journal.parked(before=timezone.now() - parking_time()))

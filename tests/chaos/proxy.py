@@ -49,6 +49,10 @@ class Proxy:
         """Let no answers pass until `resume`, and no requests either if those are stalled."""
         self._ask(lambda: self._stall(requests))
 
+    def lose(self) -> None:
+        """Let the connections there are hear nothing any more, nor be heard; new ones pass."""
+        self._ask(self._lose)
+
     def resume(self) -> int:
         """Let everything pass again; tell how many bytes were held back."""
         return self._ask(self._resume)
@@ -71,6 +75,11 @@ class Proxy:
         self._answers_pass.clear()
         if requests:
             self._requests_pass.clear()
+
+    def _lose(self) -> None:
+        self._stall(requests=True)
+        self._requests_pass, self._answers_pass = asyncio.Event(), asyncio.Event()
+        self._resume()
 
     def _resume(self) -> int:
         self._answers_pass.set()

@@ -11,22 +11,38 @@ from threading import Barrier
 import pytest
 from django.db import connections
 from django.utils import timezone
+from pytest_django import Settings
 
 from tests.factories import EntryFactory
 from tests.wal.appending import append, completed
 from wal import journal
+from wal.line import line
 from wal.models import Entry, EntryStatus
 from wal.statements import Mark
 
 pytestmark = pytest.mark.usefixtures("databases")
 
 
-def test_a_live_claim_holds_and_an_expired_one_does_not() -> None:
+@pytest.mark.parametrize(
+    "left", [timedelta(seconds=-1), timedelta(hours=1)], ids=["over", "from a clock put back since"]
+)
+def test_a_live_claim_holds_and_an_expired_one_does_not(
+    settings: Settings, left: timedelta
+) -> None:
+    settings.LEASE_SECONDS = 60
+
+    def is_free() -> tuple[bool, bool]:
+        (its,) = line([], [], up_to=entry.pk, most=1)
+        return its.is_free, journal.free().exists()
+
     entry = append()
+    assert is_free() == (False, False)
     assert not journal.claim([entry.pk])
-    Entry.objects.filter(pk=entry.pk).update(claimed_until=timezone.now() - timedelta(seconds=1))
+    Entry.objects.filter(pk=entry.pk).update(claimed_until=timezone.now() + left)
+    assert is_free() == (True, True)
     assert journal.claim([entry.pk])
     assert Entry.objects.get(pk=entry.pk).attempts == 2
+    assert is_free() == (False, False)
 
 
 def test_of_several_those_that_are_free_are_claimed() -> None:

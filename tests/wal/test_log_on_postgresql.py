@@ -8,58 +8,23 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
-import psycopg
 import pytest
-from django.db import connections
 
 from positions.models import Lot
 from tests.commands import in_process
 from tests.factories import StrategyFactory
 from tests.server import NOWHERE, ROOT, Server, databases_of_this_run
+from tests.wal.elsewhere import Log
 from tests.webhooks.test_laws import empty_tables
 from trades.models import Trade
 
 
-class Log:
-    """A database of its own for the log, beside the main one of this test run."""
-
-    def __init__(self) -> None:
-        name = "log_of_its_own"
-        self.url = databases_of_this_run()["DATABASE_URL"].rpartition("/")[0] + f"/{name}"
-        with connections["default"].cursor() as cursor:
-            cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-            cursor.execute(f"CREATE DATABASE {name}")
-        self._connection = psycopg.connect(self.url, autocommit=True)
-
-    def statuses(self) -> list[str]:
-        rows = self._connection.execute("SELECT status FROM webhook_wal ORDER BY id").fetchall()
-        return [status for (status,) in rows]
-
-    def execute(self, statement: str) -> None:
-        self._connection.execute(statement)
-
-    def allow_connections(self, allowed: bool) -> None:
-        """Whether anybody may connect; if not, those who are connected are cut off."""
-        with connections["default"].cursor() as cursor:
-            cursor.execute(f"ALTER DATABASE log_of_its_own ALLOW_CONNECTIONS {allowed}")
-            if not allowed:
-                cursor.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = 'log_of_its_own'"
-                )
-
-    def close(self) -> None:
-        self._connection.close()
-        with connections["default"].cursor() as cursor:
-            cursor.execute("DROP DATABASE log_of_its_own WITH (FORCE)")
-
-
 @pytest.fixture
 def log(databases: None) -> Iterator[Log]:
-    log = Log()
-    yield log
-    log.close()
+    with closing(Log()) as log:
+        yield log
 
 
 def replay(log: Log, *options: str) -> subprocess.CompletedProcess[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.factories import RefusalFactory
 from tests.server import NOWHERE, Server
-from tests.wal.test_log_on_postgresql import Log
+from tests.wal.elsewhere import Log
 from tests.watch.receiving import SECRET, Receiver
 from watch.models import Alarm
 

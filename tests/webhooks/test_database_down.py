@@ -65,7 +65,10 @@ def test_what_can_never_be_applied_is_told_so_at_once(databases: None) -> None:
     ]
 
 
-def test_a_running_server_drains_what_was_left(server: Server) -> None:
+@pytest.mark.parametrize(
+    "left", [timedelta(seconds=-1), timedelta(hours=1)], ids=["over", "from a clock put back since"]
+)
+def test_a_running_server_drains_what_was_left(server: Server, left: timedelta) -> None:
     """An entry that a dead process had claimed is applied without anybody asking."""
     server.post()
     Lot.objects.all().delete()
@@ -73,7 +76,7 @@ def test_a_running_server_drains_what_was_left(server: Server) -> None:
     Entry.objects.update(
         status="processing",
         claimed_by="gone",
-        claimed_until=timezone.now() - timedelta(seconds=1),
+        claimed_until=timezone.now() + left,
         settled_at=None,
         webhook_log_id=None,
     )

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from positions.models import Lot, Reconciliation
 from tests.alerts import Poster, alert
@@ -32,7 +33,7 @@ def told(rows: dict[str, list[dict[str, Any]]]) -> dict[str, list[Any]]:
     return {table: sorted(row.get("status") for row in found) for table, found in rows.items()}
 
 
-@pytest.mark.parametrize("status", ["pending", "expired claim", "parked"])
+@pytest.mark.parametrize("status", ["pending", "expired claim", "clock put back", "parked"])
 def test_an_entry_that_is_stuck_gets_its_effect(databases: None, status: str) -> None:
     fields = {"action": "exit"} if status == "parked" else {}
     entry = log(alert(**fields), received_at=ago(seconds=130))
@@ -40,10 +41,9 @@ def test_an_entry_that_is_stuck_gets_its_effect(databases: None, status: str) ->
         apply_live(entry)
         assert find() == [], "its entry may lie in another host's log"
         waited(63)
-    elif status == "expired claim":
-        Entry.objects.update(
-            status="processing", claimed_by="a dead one", claimed_until=ago(seconds=1)
-        )
+    elif status != "pending":
+        end = ago(seconds=1 if status == "expired claim" else -3600)
+        Entry.objects.update(status="processing", claimed_by="a dead one", claimed_until=end)
     (finding,) = find()
     assert (finding.kind, finding.entries, finding.mendable) == ("entry_stuck", (entry.pk,), True)
     assert (finding.strategy, finding.symbol) == ("Alpha", "BINANCE:BTCUSDT")
@@ -61,7 +61,8 @@ def test_what_is_young_is_not_stuck(databases: None) -> None:
     assert find() == []
 
 
-def test_a_claim_that_is_alive_is_not_stuck(databases: None) -> None:
+def test_a_claim_that_is_alive_is_not_stuck(databases: None, settings: Settings) -> None:
+    settings.LEASE_SECONDS = 5
     log(alert(), received_at=ago(seconds=600))
     Entry.objects.update(status="processing", claimed_until=ago(seconds=-5))
     assert find() == []

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from django.db import connections
 from django.utils import timezone
+from pytest_django import Settings
 
 import deadline
 import wal.writer
@@ -47,16 +48,20 @@ def no_turn_to_be_had(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.parametrize("label", ["", "-"], ids=["unread", "read"])
 def test_what_nobody_can_read_does_not_wait_for_others_of_its_kind(
-    post: Poster, label: str
+    post: Poster, settings: Settings, label: str
 ) -> None:
     """Another worker may have died with one of them in hand."""
+    settings.LEASE_SECONDS = 60
     EntryFactory(body=GARBAGE, book=label, status="processing", claimed_by="another")
     answer = post("no JSON either")
     assert (answer.http, answer.code) == (400, "INVALID_JSON")
 
 
 @pytest.mark.parametrize("label", ["", "-"], ids=["unread", "read"])
-def test_what_nobody_can_read_is_left_to_who_holds_it(post: Poster, label: str) -> None:
+def test_what_nobody_can_read_is_left_to_who_holds_it(
+    post: Poster, settings: Settings, label: str
+) -> None:
+    settings.LEASE_SECONDS = 60
     held = EntryFactory(body=GARBAGE, book=label, status="processing", claimed_by="another")
     with pytest.raises(Queued):
         settle_through(held, patience=0)
