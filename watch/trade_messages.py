@@ -7,11 +7,14 @@ transaction, so that a restart tells nothing twice.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import takewhile
 from typing import Final
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Max, QuerySet
 
 from audit.shown import exact
@@ -22,18 +25,16 @@ from wal.writer import ALIAS
 from watch.models import Progress
 from watch.outbox import put, write
 from watch.receivers import Message, Receiver
-from webhooks.main_database import LONGEST_SECONDS, TRANSACTION_SECONDS
+from webhooks.main_database import TRANSACTION_SECONDS
 from webhooks.models import LogStatus, WebhookLog
 
 #: The most alerts that are told at a time, and the most lines of a message.
 _MOST: Final = 1000
 _MOST_LINES: Final = 20
 
-#: Ids are given out before they are committed: what is younger than a transaction can be may
-#: still get a neighbour before it.
+#: Ids are given out before they are committed: what is hardly older than the oldest transaction
+#: that still writes may get a neighbour before it. Clocks may be as far apart.
 _SETTLED: Final = timedelta(seconds=2 * TRANSACTION_SECONDS)
-#: As long as any transaction can be: where an id is missing before it, that one may yet come.
-_SETTLED_AFTER_A_GAP: Final = timedelta(seconds=LONGEST_SECONDS)
 
 
 def tell_trades(receivers: list[Receiver], now: datetime) -> None:
@@ -48,18 +49,19 @@ def tell_trades(receivers: list[Receiver], now: datetime) -> None:
         progress.told_up_to, progress.parked = latest, []
         write(lambda: progress.save(using=ALIAS))
         return
-    came = _since(progress.told_up_to, now)
+    is_settled = _settled(now)
+    came = _since(progress.told_up_to, is_settled)
     if came:
         progress.told_up_to = came[-1].pk
     before = progress.parked
     waited = _alerts().filter(pk__in=before) if before else []
     # Each is looked at once, so that it either waits on or is told.
     seen = [*waited, *came]
-    progress.parked = sorted(one.pk for one in seen if _waits(one, now))
+    progress.parked = sorted(one.pk for one in seen if _waits(one, is_settled))
     if not came and progress.parked == before:
         return
     moved = sorted(
-        (one for one in seen if _has_moved(one) and not _waits(one, now)),
+        (one for one in seen if _has_moved(one) and not _waits(one, is_settled)),
         key=lambda one: (one.processed_at, one.pk),
     )
     wanted = _wanted(moved) if receivers else []
@@ -74,17 +76,27 @@ def tell_trades(receivers: list[Receiver], now: datetime) -> None:
     write(keep)
 
 
-def _since(told_up_to: int, now: datetime) -> list[WebhookLog]:
+def _since(told_up_to: int, is_settled: Callable[[WebhookLog], bool]) -> list[WebhookLog]:
     """The alerts after this one, in order, up to the first that may get a neighbour yet."""
-    settled: list[WebhookLog] = []
-    last = told_up_to
-    for alert in _alerts().filter(pk__gt=told_up_to)[:_MOST]:
-        age = _SETTLED if alert.pk == last + 1 else _SETTLED_AFTER_A_GAP
-        if not _is_settled(alert, now, age):
-            break
-        settled.append(alert)
-        last = alert.pk
-    return settled
+    return list(takewhile(is_settled, _alerts().filter(pk__gt=told_up_to)[:_MOST]))
+
+
+def _settled(now: datetime) -> Callable[[WebhookLog], bool]:
+    """Whether no alert can come before one any more; of those that are read after this is asked."""
+    certain = min(now, _writing_since() or now) - _SETTLED
+    # What lies ahead is from before the clock was put back.
+    return lambda alert: alert.processed_at <= certain or alert.processed_at >= now + _SETTLED
+
+
+def _writing_since() -> datetime | None:
+    """When the oldest transaction began that has written and is not at its end; None: none is."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT min(xact_start) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()"
+        )
+        began: datetime | None = cursor.fetchone()[0]
+        return began
 
 
 def _alerts() -> QuerySet[WebhookLog]:
@@ -95,14 +107,9 @@ def _has_moved(alert: WebhookLog) -> bool:
     return alert.status == LogStatus.PROCESSED and bool(alert.action) and not alert.is_test
 
 
-def _waits(alert: WebhookLog, now: datetime) -> bool:
+def _waits(alert: WebhookLog, is_settled: Callable[[WebhookLog], bool]) -> bool:
     """Whether it is parked, or was let through by an entry that cannot be told yet."""
-    return alert.status == LogStatus.PARKED or not _is_settled(alert, now)
-
-
-def _is_settled(alert: WebhookLog, now: datetime, age: timedelta = _SETTLED) -> bool:
-    # What lies further ahead is from before the clock was put back.
-    return abs(now - alert.processed_at) >= age
+    return alert.status == LogStatus.PARKED or not is_settled(alert)
 
 
 def _wanted(moved: list[WebhookLog]) -> list[WebhookLog]:
