@@ -13,6 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
+import deadline
 from tests.alerts import Poster
 from tests.environment import TOKEN
 from tests.factories import EntryFactory, LotFactory, StrategyFactory
@@ -125,22 +126,22 @@ def test_only_alerts_with_a_token_are_missed_by_rate(
 
 
 def test_retries_and_the_breaker(since: Since) -> None:
-    def fail(sqlstate: str) -> Callable[[], None]:
-        @transaction.atomic
-        def work() -> None:
-            with connections["default"].cursor() as cursor:
-                cursor.execute(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{sqlstate}'; END $$")
+    @transaction.atomic
+    def fail() -> None:
+        with connections["default"].cursor() as cursor:
+            cursor.execute("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$")
 
-        return work
+    def hang() -> None:
+        raise OperationalError from deadline.Unheard()
 
-    tries: Iterator[Callable[[], object]] = iter([fail("40001"), fail("40001"), lambda: None])
+    tries: Iterator[Callable[[], object]] = iter([fail, fail, lambda: None])
     transact(lambda: next(tries)())
     assert since("tradelog_retries_total") == 2
     assert since("tradelog_database_operation_seconds_count", database="main") == 3
     try:
         for _ in range(5):
             with pytest.raises(OperationalError):
-                transact(fail("57014"))
+                transact(hang)
         assert scrape().of_each("tradelog_breaker_workers", "state") == {
             "closed": 0, "half_open": 0, "open": 1,
         }  # fmt: skip
