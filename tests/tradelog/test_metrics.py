@@ -142,9 +142,8 @@ def test_retries_and_the_breaker(since: Since) -> None:
         for _ in range(5):
             with pytest.raises(OperationalError):
                 transact(hang)
-        assert scrape().of_each("tradelog_breaker_workers", "state") == {
-            "closed": 0, "half_open": 0, "open": 1,
-        }  # fmt: skip
+        states = scrape().of_each("tradelog_breaker_workers", "state")
+        assert states == {"closed": 0, "half_open": 0, "open": 1}
     finally:
         breaker.reset()
     assert scrape()("tradelog_breaker_workers", state="closed") == 1
