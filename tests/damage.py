@@ -147,8 +147,12 @@ DAMAGES: dict[str, Callable[[Pick], None]] = {
     ),
     "lot closed by another alert": _with_other(Lot, _closed_by_another, status="closed"),
     "lot opened by another alert": _with_other(Lot, _opened_by_another),
+    # A test's moves nothing, so that the trail alone tells of it.
     "alert's quantity": _on(
-        WebhookLog, lambda alert: _update(alert, quantity=F("quantity") + 1), status="processed"
+        WebhookLog,
+        lambda alert: _update(alert, quantity=F("quantity") + 1),
+        status="processed",
+        is_test=False,
     ),
     "alert's position": _on(
         WebhookLog,
