@@ -31,6 +31,6 @@ class Command(BaseCommand):
         except OperationalError as error:
             raise CommandError(f"Nothing has changed: {str(error).strip()}") from error
         self.stdout.write(
-            f"The log is kept in months, after {time.monotonic() - begun:.1f} s: "
+            f"The log is kept in months, after {time.monotonic() - begun:.2f} s: "
             f"{', '.join(kept.made)}."
         )
