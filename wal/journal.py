@@ -241,18 +241,13 @@ def walk(
 ) -> Iterator[Entry]:
     """The entries there are now, in the order of their ids, read a step at a time.
 
-    Where `labelled` is told, only those whose book, as the log has it ("" where nobody has read
-    them yet), it is true of.
-    What is no longer one of them when its step is read is left out. Between steps nothing
-    stays open: a cursor held over many entries would keep SQLite showing this thread the log
-    as it was when it began, claims included.
+    With `labelled` those alone of whose book it is true, as the log has it ("": unread). What is
+    no longer one of them when its step is read is left out. Between steps nothing stays open: a
+    cursor held over many would keep SQLite showing this thread the log as it was, claims included.
     """
-    found = entries.order_by()
-    if labelled is None:
-        # Alone: what finds entries holds their ids, and their labels lie behind their bodies.
-        ids = sorted(found.values_list("pk", flat=True))
-    else:
-        ids = sorted(key for key, book in found.values_list("pk", "book") if labelled(book))
+    # Ids alone where they will do: indexes hold them, and labels lie behind bodies.
+    found = entries.order_by().values_list("pk", *(["book"] if labelled else []))
+    ids = sorted(key for key, *book in found if labelled is None or labelled(*book))
     for first in range(0, len(ids), step):
         yield from entries.filter(pk__in=ids[first : first + step]).order_by("id")
 
