@@ -58,6 +58,20 @@ def left(most: float) -> float:
     return most if deadline is None else min(most, max(0.0, deadline.moment - time.monotonic()))
 
 
+def notices_silence(database: BaseDatabaseWrapper) -> bool:
+    """Whether PostgreSQL notices a client that falls silent amid what it is to be told.
+
+    Until a statement, or several that go together, are complete, it counts the client as busy and
+    not as idle; only `transaction_timeout`, since PostgreSQL 17, ends that.
+    """
+    return database.get_database_version() >= (17,)
+
+
+def as_setting(seconds: float) -> str:
+    """So much time as PostgreSQL's settings have it, of which 0 would be no limit."""
+    return f"{max(1, round(seconds * 1000))}ms"
+
+
 def forget_connections(database: BaseDatabaseWrapper) -> None:
     """One connection is broken, so the others are: the database was away for all of them.
 

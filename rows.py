@@ -18,16 +18,9 @@ from typing import Any, TypeVar
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
 
+import deadline
+
 M = TypeVar("M", bound=models.Model)
-
-
-def notices_silence() -> bool:
-    """Whether PostgreSQL notices a client that falls silent amid statements that go together.
-
-    Until it is told that they are complete, it counts the client as busy and not as idle; only
-    `transaction_timeout`, since PostgreSQL 17, ends that.
-    """
-    return connection.get_database_version() >= (17,)
 
 
 @contextmanager
@@ -40,7 +33,7 @@ def transaction_in_few_trips() -> Iterator[None]:
     """
     database = connections[DEFAULT_DB_ALIAS]
     database.ensure_connection()
-    if database.in_atomic_block or not notices_silence():
+    if database.in_atomic_block or not deadline.notices_silence(database):
         with transaction.atomic():
             yield
         return

@@ -7,10 +7,11 @@ import django_ratelimit.core
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.db import connection
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-import rows
+import deadline
 from tests.alerts import Poster
 from tests.server import Server
 
@@ -47,7 +48,7 @@ def databases(transactional_db: None) -> None:
 @pytest.fixture
 def together(databases: None) -> None:
     """A PostgreSQL to which the statements of a transaction go together."""
-    if not rows.notices_silence():
+    if not deadline.notices_silence(connection):
         pytest.skip("before PostgreSQL 17 each statement goes alone")
 
 

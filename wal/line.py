@@ -43,7 +43,7 @@ def line(
     Oldest first; `most` of each book, and none after `up_to`. What has been committed when it
     is asked is seen.
     """
-    now = expiry()
+    bounds = expiry()
     these = places(books) or "NULL"
     alone = places(entry_ids) or "NULL"
     statement = (
@@ -58,7 +58,7 @@ def line(
     found = rows_as_json(
         statement,
         ("id", "name", "book", "claimed_by", "is_free"),
-        [*now, up_to, *now, *entry_ids, *now, *books, up_to, most],
+        [*bounds, up_to, *bounds, *entry_ids, *bounds, *books, up_to, most],
     )
     return [
         InLine(id, uuid.UUID(name), book, claimed_by == owner(), bool(is_free))

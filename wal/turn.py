@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.errors import LockNotAvailable
 
-from deadline import Overdue, forget_connections
+from deadline import Overdue, as_setting, forget_connections, notices_silence
 
 #: Seconds a caller waits for its write; TradingView itself waits for 3.
 PATIENCE: Final = 2.0
@@ -113,10 +113,9 @@ def take_turn(connection: BaseDatabaseWrapper, *, seconds: float, durable: bool)
     limits = {"idle_in_transaction_session_timeout": _SILENCE_SECONDS}
     if seconds < math.inf:
         limits["lock_timeout"] = _LOCK_SHARE * seconds
-        # Of a client that vanished amid a statement PostgreSQL does not know that it is idle.
-        if connection.get_database_version() >= (17,):
+        if notices_silence(connection):
             limits["transaction_timeout"] = seconds
-    chosen = [f"set_config('{name}', '{most * 1000:.0f}ms', true)" for name, most in limits.items()]
+    chosen = [f"set_config('{name}', '{as_setting(most)}', true)" for name, most in limits.items()]
     chosen.append(f"set_config('synchronous_commit', {_SYNCHRONOUS[durable]}, true)")
     with connection.cursor() as cursor:
         # In this order, and at once: the wait for the turn has its limit too, and nobody

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -30,14 +30,7 @@ class BookApart:
 
     def as_json(self) -> dict[str, Any]:
         """All of it in JSON's own types."""
-        return {
-            "strategy": self.strategy,
-            "symbol": self.symbol,
-            "alert": self.alert,
-            "received_at": self.received_at.isoformat(),
-            "tradingview": self.tradingview,
-            "here": self.here,
-        }
+        return {**asdict(self), "received_at": self.received_at.isoformat()}
 
 
 def mark_drift(log: WebhookLog, signal: Signal, before: Decimal, after: Decimal) -> None:

@@ -207,7 +207,6 @@ def _limits(seconds: float) -> dict[str, str]:
         "statement_timeout": _STATEMENT_SHARE * seconds,
         "idle_in_transaction_session_timeout": _STATEMENT_SHARE * seconds,
     }
-    if rows.notices_silence():
+    if deadline.notices_silence(connection):
         limits["transaction_timeout"] = seconds
-    # To the database, 0 is no limit.
-    return {name: f"{max(1, round(most * 1000))}ms" for name, most in limits.items()}
+    return {name: deadline.as_setting(most) for name, most in limits.items()}
