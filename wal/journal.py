@@ -10,7 +10,7 @@ import math
 import os
 import socket
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as WriteTimeout
 from contextlib import suppress
@@ -234,36 +234,6 @@ def parked(*, before: datetime) -> QuerySet[Entry]:
     # Those from before that was noted may be told too soon; their alerts tell it as well.
     its_time = Q(settled_at__isnull=True) | Q(settled_at__lt=before)
     return having(EntryStatus.PARKED).filter(its_time, received_at__lt=before)
-
-
-def walk(
-    entries: QuerySet[Entry], *, step: int = 100, labelled: Callable[[str], bool] | None = None
-) -> Iterator[Entry]:
-    """The entries there are now, in the order of their ids, read a step at a time.
-
-    With `labelled` those alone of whose book it is true, as the log has it ("": unread). What is
-    no longer one of them when its step is read is left out. Between steps nothing stays open: a
-    cursor held over many would keep SQLite showing this thread the log as it was, claims included.
-    """
-    # Ids alone where they will do: indexes hold them, and labels lie behind bodies.
-    found = entries.order_by().values_list("pk", *(["book"] if labelled else []))
-    ids = sorted(key for key, *book in found if labelled is None or labelled(*book))
-    for first in range(0, len(ids), step):
-        yield from entries.filter(pk__in=ids[first : first + step]).order_by("id")
-
-
-def told_in_steps(
-    found: QuerySet[Any], *columns: str, step: int
-) -> Iterator[list[tuple[Any, ...]]]:
-    """Columns of entries, or of other rows, in the order of their ids, so many at a time.
-
-    The first column is the id. As with `walk`, nothing stays open between steps.
-    """
-    told = found.order_by("id").values_list(*columns)
-    last = 0
-    while rows := list(told.filter(pk__gt=last)[:step]):
-        yield rows
-        last = rows[-1][0]
 
 
 def _found_by(condition: str, parameters: Sequence[Any] = ()) -> QuerySet[Entry]:

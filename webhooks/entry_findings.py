@@ -13,6 +13,7 @@ from django.utils import timezone
 from positions.findings import Finding, FindingKind
 from wal import journal
 from wal.models import UNSETTLED, Entry, EntryStatus
+from wal.steps import told_in_steps, walk
 from webhooks.models import LogStatus, WebhookLog
 from webhooks.outcome import settled_as
 from webhooks.parking import parking_time
@@ -43,7 +44,7 @@ def _stuck(strategy: str | None) -> Iterator[Finding]:
     now = timezone.now()
     late = journal.free().filter(received_at__lt=now - GRACE)
     parked = journal.parked(before=now - GRACE - parking_time())
-    for entry in chain(journal.walk(late), journal.walk(parked)):
+    for entry in chain(walk(late), walk(parked)):
         named, symbol = _book_of(entry)
         if strategy not in (None, named):
             continue
@@ -72,7 +73,7 @@ def _lost(strategy: str | None, advance: Callable[[int], object]) -> Iterator[Fi
         # An entry has its book's label once it is settled.
         entries = entries.filter(book__startswith=book_name(strategy, ""))
         rows = rows.filter(strategy=strategy)
-    for batch in journal.told_in_steps(entries, *COMPARED_COLUMNS, step=TOGETHER):
+    for batch in told_in_steps(entries, *COMPARED_COLUMNS, step=TOGETHER):
         yield from compared(batch, rows.filter(wal_id__range=(batch[0][0], batch[-1][0])))
         advance(len(batch))
 
@@ -182,7 +183,7 @@ def _waiting_in_vain(strategy: str | None) -> Iterator[Finding]:
     if strategy is not None:
         parked = parked.filter(strategy=strategy)
     columns = ("id", "correlation_id", "strategy", "symbol", "processed_at")
-    for batch in journal.told_in_steps(parked, *columns, step=TOGETHER):
+    for batch in told_in_steps(parked, *columns, step=TOGETHER):
         entries = Entry.objects.filter(correlation_id__in=[alert[1] for alert in batch])
         in_log = set(entries.values_list("correlation_id", flat=True))
         for alert, correlation_id, of_strategy, symbol, since in batch:

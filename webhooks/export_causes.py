@@ -20,6 +20,7 @@ from trades.comparison.groups import TradeGroup
 from trades.comparison.tolerances import Tolerances
 from wal import journal
 from wal.models import Entry, Refusal
+from wal.steps import walk
 from webhooks.models import LogStatus, WebhookLog
 from webhooks.payload import subject_of
 from webhooks.reading import read
@@ -271,7 +272,7 @@ def _unreadable(strategy: str, symbol: str, since: datetime) -> Iterator[_Trace]
 
 def _queued(strategy: str, symbol: str) -> Iterator[_Trace]:
     book = book_name(strategy, symbol)
-    for entry in journal.walk(journal.unsettled(book)):
+    for entry in walk(journal.unsettled(book)):
         if (trace := _trace_of(entry, book)) is not None:
             yield trace
 

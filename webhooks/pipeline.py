@@ -23,6 +23,7 @@ from faults import Fault, ProcessingError, Queued
 from wal import journal
 from wal.journal import Appending
 from wal.models import Entry
+from wal.steps import walk
 from webhooks.frontdoor import Delivery
 from webhooks.observation import tell_entry
 from webhooks.outcome import Outcome
@@ -148,7 +149,7 @@ def give_up_waiting(entry: Entry, *, patience: float) -> Outcome:
     """
     book = read(entry).book
     in_time = journal.unsettled(book).filter(received_at__lte=entry.had_at + parking_time())
-    for waiting in journal.walk(in_time):
+    for waiting in walk(in_time):
         if book_of(waiting) == book:
             settle_through(waiting, patience=patience)
     return settle_through(entry, patience=patience, give_up=True)

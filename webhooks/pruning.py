@@ -17,8 +17,8 @@ from django.db.models import QuerySet
 
 from locks import held
 from wal import retention
-from wal.journal import told_in_steps
 from wal.models import Entry, EntryStatus
+from wal.steps import told_in_steps
 from webhooks import trail
 from webhooks.entry_findings import COMPARED_COLUMNS, compared
 from webhooks.models import WebhookLog

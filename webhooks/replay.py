@@ -21,6 +21,7 @@ from positions.models import Lot
 from trades.models import Strategy, Trade
 from wal import journal
 from wal.models import Entry, EntryStatus
+from wal.steps import walk
 from webhooks.main_database import TRANSACTION_SECONDS, ask
 from webhooks.models import WebhookLog
 from webhooks.outcome import Outcome
@@ -118,10 +119,10 @@ def _walks(choice: Choice) -> Iterator[Iterator[Entry]]:
     """The entries of each query; it is asked when its first entry is wanted."""
     for query in _queries(choice):
         if (share := choice.share) is None:
-            yield journal.walk(query)
+            yield walk(query)
         else:
             # Those of the others' books are not even read.
-            yield filter(share.has, journal.walk(query, labelled=share.may_have))
+            yield filter(share.has, walk(query, labelled=share.may_have))
 
 
 def _queries(choice: Choice) -> list[QuerySet[Entry]]:

@@ -26,6 +26,7 @@ from faults import DatabaseUnavailable, Queued
 from wal import journal
 from wal.models import Entry
 from wal.statements import Mark
+from wal.steps import found_in_time
 from webhooks.applying import apply
 from webhooks.main_database import TRANSACTION_SECONDS, took_too_long, transact
 from webhooks.observation import observe
@@ -154,8 +155,8 @@ class Settler:
 
     def _adopt(self, entry_ids: set[int]) -> dict[int, Waiting]:
         """Take entries that nobody brought; whoever waits behind them waits for them."""
-        entries = Entry.objects.in_bulk(entry_ids) if entry_ids else {}
-        adopted = {key: Waiting(entry, limit=0) for key, entry in entries.items()}
+        entries = found_in_time(Entry.objects.filter(pk__in=entry_ids)) if entry_ids else []
+        adopted = {entry.pk: Waiting(entry, limit=0) for entry in entries}
         self._waiting += adopted.values()
         return adopted
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from faults import StrategyDisabled
 from wal import journal
 from wal.models import UNSETTLED, Entry, EntryStatus
+from wal.steps import told_in_steps, walk
 from webhooks.entry_findings import MARKS, TOGETHER
 from webhooks.models import LogStatus, WebhookLog
 from webhooks.wanted import WAS_DISABLED, WAS_RETRIED
@@ -24,7 +25,7 @@ def settled_since_backup(advance: Callable[[int], object] = lambda number: None)
     unknown: dict[str, list[int]] = {}
     settled = Entry.objects.exclude(status__in=UNSETTLED)
     columns = ("id", "correlation_id", "status", "webhook_log_id", "book")
-    for batch in journal.told_in_steps(settled, *columns, step=TOGETHER):
+    for batch in told_in_steps(settled, *columns, step=TOGETHER):
         alerts = WebhookLog.objects.order_by()
         names = [name for _, name, *_ in batch]
         known = dict(
@@ -58,7 +59,7 @@ def set_back(entry_ids: Sequence[int]) -> None:
     # once more.
     envelopes = {
         entry.pk: {**entry.envelope, note: True}
-        for note, entries in ((WAS_DISABLED, journal.walk(disabled)), (WAS_RETRIED, _retried()))
+        for note, entries in ((WAS_DISABLED, walk(disabled)), (WAS_RETRIED, _retried()))
         for entry in entries
         if entry.pk in chosen
     }
@@ -68,6 +69,6 @@ def set_back(entry_ids: Sequence[int]) -> None:
 def _retried() -> Iterator[Entry]:
     """Entries that are marked as applied, and whose rows are from before, when they failed."""
     failed = WebhookLog.objects.filter(status=LogStatus.FAILED)
-    for batch in journal.told_in_steps(failed, "id", "correlation_id", step=TOGETHER):
+    for batch in told_in_steps(failed, "id", "correlation_id", step=TOGETHER):
         names = [name for _, name in batch]
         yield from Entry.objects.filter(status=EntryStatus.COMPLETED, correlation_id__in=names)

@@ -17,8 +17,8 @@ from django.db.models import QuerySet
 
 import rows
 from audit.shown import counted
-from wal import journal
 from wal.models import Entry
+from wal.steps import told_in_steps
 from webhooks import trail_hash
 from webhooks.models import LogStatus, TrailAnchor, WebhookLog
 from webhooks.signal import book_name
@@ -212,7 +212,7 @@ def _removed(advance: Callable[[int], object]) -> Iterator[Break]:
 
     What is pruned from the trail was pruned from the log before.
     """
-    for batch in journal.told_in_steps(_settled(), "id", "webhook_log_id", step=_TOGETHER):
+    for batch in told_in_steps(_settled(), "id", "webhook_log_id", step=_TOGETHER):
         named = {log_id for _, log_id in batch}
         there = set(WebhookLog.objects.filter(pk__in=named).values_list("pk", flat=True))
         for entry_id, log_id in batch:

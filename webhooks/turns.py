@@ -10,6 +10,7 @@ from typing import Final
 from wal import journal
 from wal.line import InLine, line, to_read
 from wal.models import Entry, EntryStatus
+from wal.steps import found_in_time
 from webhooks.reading import NO_BOOK, books_read, read_book
 
 #: The most entries of a book that are applied together: so that they share a transaction's cost,
@@ -27,7 +28,10 @@ def is_held(entry: Entry) -> bool:
         return True
     if journal.claim([entry.pk], among=[EntryStatus(entry.status)]):
         return True
-    entry.refresh_from_db(fields=["status"])
+    # As it is by now; for the next look.
+    [entry.status] = found_in_time(
+        Entry.objects.filter(pk=entry.pk).values_list("status", flat=True)
+    )
     return False
 
 

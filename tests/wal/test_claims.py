@@ -19,6 +19,7 @@ from wal import journal
 from wal.line import line
 from wal.models import Entry, EntryStatus
 from wal.statements import Mark
+from wal.steps import walk
 
 pytestmark = pytest.mark.usefixtures("databases")
 
@@ -97,7 +98,7 @@ def test_unsettled_is_by_book_and_walked_in_log_order() -> None:
     journal.release(second.pk, book="b", error="")
 
     def walked(book: str | None = None) -> list[int]:
-        return [entry.pk for entry in journal.walk(journal.unsettled(book))]
+        return [entry.pk for entry in walk(journal.unsettled(book))]
 
     # Their index has them by book: the third, which nobody has read, comes first there.
     assert walked() == [first.pk, second.pk, third.pk]
@@ -109,13 +110,13 @@ def test_entries_of_other_labels_are_not_walked() -> None:
     first, second, third = append(), append(), append()
     journal.release(first.pk, book="a", error="")
     journal.release(second.pk, book="b", error="")
-    walked = journal.walk(journal.unsettled(), labelled=lambda book: book in ("", "b"))
+    walked = walk(journal.unsettled(), labelled=lambda book: book in ("", "b"))
     assert [entry.pk for entry in walked] == [second.pk, third.pk]
 
 
 def test_walking_the_log_sees_what_happens_meanwhile() -> None:
     appended = [append() for _ in range(7)]
-    walked = journal.walk(journal.unsettled(), step=3)
+    walked = walk(journal.unsettled(), step=3)
     next(walked)
     for entry in appended[1:6]:
         journal.settle([completed(entry, None)]).result(timeout=5)

@@ -14,6 +14,7 @@ from wal import journal
 from wal.backlog import backlog, waiting
 from wal.line import line
 from wal.models import Entry, EntryStatus
+from wal.steps import walk
 from webhooks.draining import drain_once
 
 NOW = datetime.now(UTC)
@@ -23,11 +24,11 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "some of the unsettled": lambda: list(journal.unsettled()[:10]),
     "how many are unsettled": lambda: journal.unsettled().count(),
     "what is unsettled of a book": lambda: list(journal.unsettled(BOOK)),
-    "a walk through the unsettled": lambda: list(journal.walk(journal.unsettled())),
+    "a walk through the unsettled": lambda: list(walk(journal.unsettled())),
     "the first in line": lambda: line([BOOK], [300], up_to=301, most=32),
     "what is parked": lambda: list(journal.parked(before=NOW)),
-    "a walk through the parked": lambda: list(journal.walk(journal.parked(before=NOW))),
-    "what has failed": lambda: list(journal.walk(journal.having(EntryStatus.FAILED))),
+    "a walk through the parked": lambda: list(walk(journal.parked(before=NOW))),
+    "what has failed": lambda: list(walk(journal.having(EntryStatus.FAILED))),
     "what waits, by state": waiting,
     "the backlog": lambda: backlog(since=NOW - timedelta(days=7), until=NOW),
     "what is left to drain": drain_once,

@@ -134,9 +134,15 @@ def test_connections_that_hear_nothing_any_more_are_given_up(log: Log, way: Prox
         server.wait_until(lambda: server.get("/health/ready").http == 200, seconds=SENT_AGAIN)
 
 
-def test_who_reads_a_log_that_says_nothing_gives_up(log: Log) -> None:
+@pytest.mark.parametrize(
+    "read",
+    [
+        "from wal.line import line; line([], [], up_to=1, most=1)",
+        "from wal import journal, steps; steps.PATIENCE = 1; next(steps.walk(journal.free()))",
+    ],
+)
+def test_who_reads_a_log_that_says_nothing_gives_up(log: Log, read: str) -> None:
     done(in_process("migrate", "--database=wal", WAL_DATABASE_URL=log.url))
-    read = "from wal.line import line; line([], [], up_to=1, most=1)"
     with log.held("LOCK TABLE webhook_wal"):
         gave_up = in_process("shell", "-c", read, WAL_DATABASE_URL=log.url)
     assert gave_up.returncode == 1

@@ -203,7 +203,8 @@ def test_what_cannot_be_meant_is_a_usage_error(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--since", "soon"], "invalid time value: 'soon'"),
+        (["--since", "soon"], "'soon' is no time such as 2026-01-31"),
+        (["--since", "2026-02-30"], "'2026-02-30' is no time"),
         (["--limit", "0"], "'0' is no number of entries from 1 up"),
         (["--id", "x"], "'x' is no id of an entry from 1 up"),
         (["--id", str(2**63)], "is no id of an entry"),

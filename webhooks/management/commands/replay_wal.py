@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +13,6 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from tqdm import tqdm
 
 import garbage
@@ -230,10 +230,9 @@ def _told(settled: int, failed: int, staying: int) -> str:
 
 
 def _moment(text: str) -> datetime:
-    moment = parse_datetime(text) or parse_datetime(f"{text} 00:00")
-    if moment is None:
-        raise ValueError(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        told = f"{text!r} is no time such as 2026-01-31 or 2026-01-31T14:30Z"
+        raise ArgumentTypeError(told) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-_moment.__name__ = "time"  # argparse names the type in its message.
