@@ -16,7 +16,7 @@ from typing import Final, Self
 from urllib.parse import quote
 
 from imapclient import FLAGGED, SEEN, IMAPClient
-from imapclient.exceptions import IMAPClientError, LoginError
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from webhooks.mail.account import Account
 
@@ -32,13 +32,15 @@ class MailboxUnavailable(Exception):
     """The mailbox cannot be read now; the text says why, without the password."""
 
 
+class Withheld(Exception):
+    """The server answers, and does not hand out this mail; the text says why, as above."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A mail that nobody has dealt with yet."""
 
     uid: int
-    #: Bytes, as the server tells.
-    size: int
     #: When it came to the mailbox, UTC.
     arrived_at: datetime
 
@@ -94,21 +96,29 @@ class Mailbox:
                 ["UNSEEN", "UNFLAGGED", "UNDELETED", "FROM", self._account.sender, "SINCE", since]
             )
             parts = (uids[first : first + _TOGETHER] for first in range(0, len(uids), _TOGETHER))
+            # No more than this: a mail that the server cannot read any more has a date still.
             found = [
-                Waiting(uid, about[b"RFC822.SIZE"], about[b"INTERNALDATE"].astimezone(UTC))
+                Waiting(uid, about[b"INTERNALDATE"].astimezone(UTC))
                 for part in parts
-                for uid, about in self._client.fetch(part, ["RFC822.SIZE", "INTERNALDATE"]).items()
-                if about.keys() >= {b"RFC822.SIZE", b"INTERNALDATE"}
+                for uid, about in self._client.fetch(part, ["INTERNALDATE"]).items()
+                if b"INTERNALDATE" in about
             ]
         return sorted(found, key=lambda mail: (mail.arrived_at, mail.uid))
 
-    def read(self, uid: int) -> bytes | None:
-        """The mail; it stays unread. None where it is gone."""
+    def read(self, uid: int, most: int) -> bytes | None:
+        """The mail's first bytes, so many at most; it stays unread. None where it is gone.
+
+        Raises Withheld where the server says no to this one: the others can be read.
+        """
         with _trouble(self._account):
-            content: bytes | None = (
-                self._client.fetch([uid], ["BODY.PEEK[]"]).get(uid, {}).get(b"BODY[]")
-            )
-        return content
+            try:
+                found = self._client.fetch([uid], [f"BODY.PEEK[]<0.{most}>"]).get(uid, {})
+            except IMAPClientAbortError:
+                raise
+            except IMAPClientError as error:
+                raise Withheld(_said(self._account, error)) from None
+        # With where it begins behind the name, and not every server says so.
+        return next((held for name, held in found.items() if name.startswith(b"BODY[]")), None)
 
     def mark_taken(self, uid: int) -> None:
         """Mark a mail as read: its order is in the log."""
@@ -135,6 +145,11 @@ def _trouble(account: Account) -> Iterator[None]:
 
 
 def _told(account: Account, what: str, error: BaseException) -> str:
+    return f"{account}: {what}: {_said(account, error)}"
+
+
+def _said(account: Account, error: BaseException) -> str:
+    """What a server said, without the password."""
     # Servers are quoted as b'...' by the library.
     said = str(error).removeprefix("b'").removesuffix("'") or type(error).__name__
     # As it is, as in the URL, and as in the protocol (RFC 3501 quoted, RFC 4616).
@@ -142,4 +157,4 @@ def _told(account: Account, what: str, error: BaseException) -> str:
     plain = b64encode(f"\0{account.user}\0{account.password}".encode()).decode()
     for secret in (plain, escaped, account.password, quote(account.password, safe="")):
         said = said.replace(secret, "***").replace(repr(secret)[1:-1], "***")
-    return f"{account}: {what}: {said}"
+    return said
