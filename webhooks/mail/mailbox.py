@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Final, Self
+from typing import Any, Final, Self
 from urllib.parse import quote
 
 from imapclient import FLAGGED, SEEN, IMAPClient
@@ -26,6 +26,10 @@ _PATIENCE: Final = 20.0
 #: Mails asked about in one command: servers need not take lines of more than 8,000 bytes
 #: (RFC 2683, 3.2.1.5).
 _TOGETHER: Final = 100
+
+
+#: Mails in a row at which a server may hang up before it counts as out of reach.
+_MOST_CUT_OFF: Final = 5
 
 
 class MailboxUnavailable(Exception):
@@ -51,6 +55,11 @@ class Mailbox:
     def __init__(self, account: Account) -> None:
         """Log in and open the folder. Raises MailboxUnavailable."""
         self._account = account
+        self._cut_off = 0
+        self._open()
+
+    def _open(self) -> None:
+        account = self._account
         with _trouble(account):
             self._client = IMAPClient(
                 account.host,
@@ -64,7 +73,8 @@ class Mailbox:
         try:
             with _trouble(account):
                 self._log_in(account)
-                self._client.select_folder(account.folder)
+                #: While it is the same, a uid is the same mail.
+                self._validity = self._client.select_folder(account.folder).get(b"UIDVALIDITY")
         except MailboxUnavailable:
             self._close()
             raise
@@ -108,17 +118,41 @@ class Mailbox:
     def read(self, uid: int, most: int) -> bytes | None:
         """The mail's first bytes, so many at most; it stays unread. None where it is gone.
 
-        Raises Withheld where the server says no to this one: the others can be read.
+        Raises Withheld where the server says no to this one, or hangs up at it and can be
+        reached again: the others can be read.
         """
-        with _trouble(self._account):
-            try:
-                found = self._client.fetch([uid], [f"BODY.PEEK[]<0.{most}>"]).get(uid, {})
-            except IMAPClientAbortError:
-                raise
-            except IMAPClientError as error:
-                raise Withheld(_said(self._account, error)) from None
+        try:
+            with _trouble(self._account):
+                found = self._fetched(uid, most)
+        except MailboxUnavailable as error:
+            self._open_anew(error)
+            raise Withheld(f"the connection ended when it was asked for ({error})") from None
+        self._cut_off = 0
         # With where it begins behind the name, and not every server says so.
         return next((held for name, held in found.items() if name.startswith(b"BODY[]")), None)
+
+    def _fetched(self, uid: int, most: int) -> dict[bytes, Any]:
+        try:
+            found: dict[bytes, Any] = self._client.fetch([uid], [f"BODY.PEEK[]<0.{most}>"]).get(
+                uid, {}
+            )
+        except IMAPClientAbortError:
+            raise
+        except IMAPClientError as error:
+            raise Withheld(_said(self._account, error)) from None
+        return found
+
+    def _open_anew(self, error: MailboxUnavailable) -> None:
+        """Raises the error where this is no trouble with one mail."""
+        self._cut_off += 1
+        if self._cut_off > _MOST_CUT_OFF:
+            raise error
+        with suppress(IMAPClientError, OSError):
+            self._client.shutdown()
+        validity = self._validity
+        self._open()
+        if self._validity != validity:
+            raise error
 
     def mark_taken(self, uid: int) -> None:
         """Mark a mail as read: its order is in the log."""
