@@ -36,7 +36,7 @@ class TooManyTrades(Exception):
 def keep(export: Export, choice: Choice) -> str:
     """The export and what it is compared with, as text that nobody can change.
 
-    Raises TooManyTrades.
+    Which columns were left out is told with the comparison, and not kept. Raises TooManyTrades.
     """
     told = {
         "file": [export.file_name, export.sha256, _written(export.last_time)],

@@ -9,6 +9,7 @@ from trades.comparison.groups import TradeGroup, taken_together
 from trades.direction import Direction
 from trades.models import Correction, Strategy, Trade
 from webhooks.models import WebhookLog
+from webhooks.values import Unreadable, name
 
 
 def our_groups(strategy: Strategy, symbol: str) -> list[TradeGroup]:
@@ -60,6 +61,14 @@ def symbols_of(strategy: Strategy) -> set[str]:
         .values_list("symbol", flat=True)
         .distinct()
     }
+
+
+def is_symbol(text: str) -> bool:
+    """Whether alerts could be of it: read as theirs are, it stays as it is."""
+    try:
+        return bool(text) and name(100)(text) == text
+    except Unreadable:
+        return False
 
 
 def symbols_meant(strategy: Strategy, symbol: str) -> list[str]:

@@ -12,8 +12,9 @@ from trades.comparison.matching import Pair, match
 from trades.comparison.tolerances import A_DAY, Tolerances
 from trades.comparison.zones import ZoneFit, ZoneSearch, instants, zone_named
 from trades.exports.exported import Export
+from trades.exports.unreadable import shown
 from trades.models import ImportBatch, Strategy
-from webhooks.export_book import never_happened, our_groups, symbols_meant, symbols_of
+from webhooks.export_book import is_symbol, never_happened, our_groups, symbols_meant, symbols_of
 from webhooks.export_causes import STILL_TO_COME, Cause, Causes
 from webhooks.snapshot import one_moment
 
@@ -152,6 +153,8 @@ def setting_of(export: Export, choice: Choice) -> Setting:
 
 def _book(choice: Choice, search: ZoneSearch) -> tuple[Strategy, str, bool]:
     strategies = Strategy.objects.all()
+    if choice.symbol is not None and not is_symbol(choice.symbol):
+        raise NotComparable(f"{shown(choice.symbol)} is no symbol, such as NASDAQ:AAPL.")
     if choice.strategy is not None:
         strategies = strategies.filter(name=choice.strategy)
         if not strategies:

@@ -41,6 +41,10 @@ def told_setting(comparison: Comparison) -> list[str]:
         _told_zone(comparison),
         f"Tolerances: {time} of time, {tolerances.price} of a price, {tolerances.quantity} of a "
         "quantity.",
+        *(
+            f"“{name}” is left out: prices are in {export.trades[0].currency}."
+            for name in export.left_out
+        ),
     ]
 
 
@@ -216,6 +220,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
             "name": export.file_name,
             "sha256": export.sha256,
             "trades": len(export.trades),
+            "left_out": list(export.left_out),
         },
         "strategy": setting.strategy.name,
         "symbol": setting.symbol,

@@ -91,6 +91,11 @@ class MailServer:
             for uid in sorted(told)
         ]
 
+    def uids(self) -> list[int]:
+        """The mails' numbers on the server, in the order they were delivered."""
+        self._inbox.noop()
+        return sorted(self._inbox.search("ALL"))
+
     def empty(self) -> None:
         if uids := self._inbox.search("ALL"):
             self._inbox.delete_messages(uids)

@@ -28,6 +28,7 @@ from tests.mail.mails import (
 )
 from wal.models import Entry
 from webhooks.mail.letter import read_letter
+from webhooks.mail.mailbox import Mailbox
 from webhooks.mail.refused import Refused
 from webhooks.models import WebhookLog
 
@@ -179,12 +180,21 @@ def test_whatever_a_mail_is_it_is_read_or_refused(data: st.DataObject) -> None:
 _NASTY = (b"{", b"}", b"\r\n", b"\r\n\r\n", b"<", b"&#x110000;", b"=?utf-8?b?x?=", b'"', b"(", b";")
 
 
-def test_an_enormous_mail_is_never_fetched(
+def test_an_enormous_mail_is_never_fetched_whole(
     mails: MailServer, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webhooks.mail.mailbox.Mailbox.read", lambda *args: pytest.fail("fetched"))
+    lengths = []
+    read = Mailbox.read
+
+    def reading(*given: Any) -> bytes | None:
+        raw = read(*given)
+        lengths.append(len(raw or b""))
+        return raw
+
+    monkeypatch.setattr(Mailbox, "read", reading)
     mails.deliver(mail(comment="x" * 300_000))
     assert "more than 262,144 bytes" in ingest(exits=1)
+    assert lengths == [262_145]
 
 
 def test_a_token_in_a_mail_is_never_kept(

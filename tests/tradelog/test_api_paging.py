@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -85,6 +86,17 @@ def test_a_cursor_of_other_filters_is_refused(api: Reader) -> None:
     TradeFactory.create_batch(2)
     by_id = api("trades/", page_size=1)["next"]
     refused = api(f"{by_id}&exit_time_from=2020-01-01")
+    assert (refused.http, list(refused["error"]["fields"])) == (400, ["cursor"])
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["exit_time|0001-01-01T00:00:00+23:00|5", "exit_time|9999-12-31T23:59:59-23:00|5",
+     "exit_time|2026-01-05T14:30:00|5", "exit_time|2026-01-05T14:30:00+00:00|"],
+)  # fmt: skip
+def test_a_place_that_no_row_has_is_refused(api: Reader, place: str) -> None:
+    cursor = urlsafe_b64encode(place.encode()).decode()
+    refused = api("trades/", exit_time_from="2020-01-01", cursor=cursor)
     assert (refused.http, list(refused["error"]["fields"])) == (400, ["cursor"])
 
 

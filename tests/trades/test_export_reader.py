@@ -135,6 +135,28 @@ def test_what_else_a_file_tells() -> None:
     assert (first.currency, first.commission) == ("USD", Decimal("0.25"))
 
 
+@pytest.mark.parametrize("prices_first", [True, False])
+def test_money_in_another_currency_than_prices_is_left_out(prices_first: bool) -> None:
+    """An account may be in another one: strategy(currency = currency.EUR)."""
+    header, *listed = rows(TRADES, Form("en, newest"))
+    header = [name if name == "Price USD" else name.replace("USD", "EUR") for name in header]
+    table = [header, *listed] if prices_first else [row[::-1] for row in (header, *listed)]
+    export = read_export(as_csv(table))
+    assert {(one.pnl, one.commission, one.currency) for one in export.trades} == {
+        (None, None, "USD")
+    }
+    assert sorted(export.left_out) == ["Commission EUR", "Net PnL EUR"]
+
+
+def test_prices_without_a_currency_are_in_the_one_that_is_told() -> None:
+    header, *listed = rows(TRADES, Form())
+    header = ["Price" if name == "Price USDT" else name for name in header]
+    export = read_export(as_csv([header, *listed]))
+    assert export.left_out == ()
+    assert export.trades[0].currency == "USDT"
+    assert told(as_csv([header, *listed])) == EXPECTED
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from tests.alerts import Poster
-from tests.webhooks.exported_trades import FIRST, export_of, listed, post_trade
+from tests.webhooks.exported_trades import FIRST, SECOND, export_of, listed, post_trade
 from trades.imports import undo
 from trades.models import ImportBatch, Trade
 from webhooks.export_comparison import Choice, NotComparable, compare
@@ -71,6 +71,16 @@ def test_a_symbol_that_is_told_otherwise_here(first: Poster, symbol: str) -> Non
     for way in (compare, lambda export, choice: import_missing(export, choice, None)):
         with pytest.raises(NotComparable, match=r"on .* here; it has on BINANCE:BTCUSDT\. Name"):
             way(export_of(FIRST), choice)
+    assert Trade.objects.count() == 1
+
+
+@pytest.mark.parametrize("symbol", ["", " ", "BINANCE:BTCUSDT ", "A\nB", "X" * 101])
+def test_what_no_alert_could_have_as_its_symbol(first: Poster, symbol: str) -> None:
+    """`--symbol "$SYMBOL"` of a script that has not set it."""
+    choice = Choice("Alpha", symbol, "UTC")
+    for way in (compare, lambda export, choice: import_missing(export, choice, None)):
+        with pytest.raises(NotComparable, match="is no symbol"):
+            way(export_of(FIRST, SECOND), choice)
     assert Trade.objects.count() == 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, urlsafe_b64encode
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.db.models import Model, Q
@@ -76,10 +76,13 @@ class CursorPages(BasePagination):
             if column == "pk":
                 return Q(pk__lt=int(pk))
             moment = datetime.fromisoformat(place)
+            if moment.tzinfo is None:
+                raise ValueError("It tells no time that rows have.")
+            moment = moment.astimezone(UTC)
             # The first condition is what the index is entered by.
             before = Q(**{f"{column}__lt": moment}) | Q(pk__lt=int(pk))
             return Q(**{f"{column}__lte": moment}) & before
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             told = "This is no cursor of these rows: take it from “next”, with the same filters."
             raise ValidationError({_CURSOR: told}) from error
 

@@ -24,7 +24,7 @@ class ExportedTrade:
     #: clocks went back between them.
     exit_time: datetime | None
     exit_price: Decimal | None
-    #: Net, in quote currency; None where the file tells none.
+    #: Net, in quote currency; None where the file tells none in it.
     pnl: Decimal | None = None
     commission: Decimal | None = None
     #: The quote currency as the columns name it; "" where they do not.
@@ -42,6 +42,8 @@ class Export:
     trades: tuple[ExportedTrade, ...]
     #: The last time that any row tells, so far as the list goes; None without trades.
     last_time: datetime | None
+    #: Columns that were not read, since their money is in another currency than the prices.
+    left_out: tuple[str, ...] = ()
 
     @property
     def tells_dates_alone(self) -> bool:

@@ -68,7 +68,8 @@ def read_export(content: bytes, file_name: str = "") -> Export:
         # By their places in the file; the two rows of a trade were read together.
         raise ExportUnreadable(*sorted(reading.faults, key=lambda fault: fault.row or 0))
     trades.sort(key=lambda trade: (trade.entry_time, trade.number))
-    return Export(file_name, hashlib.sha256(content).hexdigest(), tuple(trades), reading.last_time)
+    digest, left_out = hashlib.sha256(content).hexdigest(), table.header.left_out
+    return Export(file_name, digest, tuple(trades), reading.last_time, left_out)
 
 
 def read_export_file(path: Path) -> Export:

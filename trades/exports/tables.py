@@ -45,6 +45,8 @@ class Header:
     languages: frozenset[str]
     #: The quote currency, "" where no column names it.
     currency: str
+    #: Columns that are not read, as the file calls them: of money in another currency than prices.
+    left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,14 +202,20 @@ def _header(number: int, cells: Sequence[Cell]) -> Header:
             raise ExportUnreadable(
                 ExportFault(f"{named} are both {column.value}; take one of them out", number)
             )
-    one_each = {column: places[0] for column, places in found.items()}
-    names = {column: str(cells[place]).strip() for column, place in one_each.items()}
-    meanings = [meant for name in names.values() if (meant := meaning(name)) is not None]
+    names = {column: str(cells[places[0]]).strip() for column, places in found.items()}
+    meanings = {
+        column: meant for column, name in names.items() if (meant := meaning(name)) is not None
+    }
+    told = {column: currency for column, (*_, currency) in meanings.items() if currency}
+    currency = told.get(Column.PRICE) or next(iter(told.values()), "")
+    # A strategy's account may be in another one, and money of two is never added.
+    foreign = {column for column in told if Column.PRICE in told and told[column] != currency}
     return Header(
-        one_each,
+        {column: places[0] for column, places in found.items() if column not in foreign},
         names,
-        frozenset(HEADERS).intersection(*(languages for _, languages, _ in meanings)),
-        next((currency for *_, currency in meanings if currency), ""),
+        frozenset(HEADERS).intersection(*(languages for _, languages, _ in meanings.values())),
+        currency,
+        tuple(names[column] for column in names if column in foreign),
     )
 
 

@@ -19,7 +19,7 @@ from webhooks.credentials import Token
 from webhooks.frontdoor import Delivery
 from webhooks.mail.account import Account
 from webhooks.mail.letter import Letter, read_letter
-from webhooks.mail.mailbox import Mailbox, Waiting
+from webhooks.mail.mailbox import Mailbox, Waiting, Withheld
 from webhooks.mail.refused import Refused
 from webhooks.main_database import transact
 from webhooks.models import LogStatus, WebhookLog
@@ -40,6 +40,8 @@ class Became(StrEnum):
     REFUSED = "refused"
     #: Its webhook may still come.
     WAITS = "waits"
+    #: The mail server does not hand it out; it is tried again, and keeps no other from being read.
+    WITHHELD = "withheld"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,11 @@ def ingest(
                 mailbox.mark_refused(mail.uid)
             yield Ingested(mail, Became.REFUSED, str(refused), needs_attention=True)
             continue
+        except Withheld as withheld:
+            if not dry_run:
+                logger.warning("Mail %s of %s cannot be had: %s", mail.uid, account, withheld)
+            yield Ingested(mail, Became.WITHHELD, str(withheld), needs_attention=True)
+            continue
         if letter is not None:
             ripe.append((mail, letter))
     for mail, letter in sorted(ripe, key=lambda each: each[1].sent_at):
@@ -101,17 +108,14 @@ def _seconds_left(mail: Waiting) -> float:
 
 
 def _letter(mailbox: Mailbox, mail: Waiting, account: Account) -> Letter | None:
-    """What is in a mail; None if it is gone. Raises Refused."""
+    """What is in a mail; None if it is gone. Raises Refused, and Withheld."""
     limit = settings.MAILBOX_MAX_BYTES
-    too_large = Refused(f"it has more than {limit:,} bytes")
-    # Asked before it is fetched, and not believed.
-    if mail.size > limit:
-        raise too_large
-    raw = mailbox.read(mail.uid)
+    # One byte more than is read tells that there is more.
+    raw = mailbox.read(mail.uid, limit + 1)
     if raw is None:
         return None
     if len(raw) > limit:
-        raise too_large
+        raise Refused(f"it has more than {limit:,} bytes")
     return read_letter(raw, account)
 
 

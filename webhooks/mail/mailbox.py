@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Final, Self
+from typing import Any, Final, Self
 from urllib.parse import quote
 
 from imapclient import FLAGGED, SEEN, IMAPClient
-from imapclient.exceptions import IMAPClientError, LoginError
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from webhooks.mail.account import Account
 
@@ -28,8 +28,16 @@ _PATIENCE: Final = 20.0
 _TOGETHER: Final = 100
 
 
+#: Mails in a row at which a server may hang up before it counts as out of reach.
+_MOST_CUT_OFF: Final = 5
+
+
 class MailboxUnavailable(Exception):
     """The mailbox cannot be read now; the text says why, without the password."""
+
+
+class Withheld(Exception):
+    """The server answers, and does not hand out this mail; the text says why, as above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +45,6 @@ class Waiting:
     """A mail that nobody has dealt with yet."""
 
     uid: int
-    #: Bytes, as the server tells.
-    size: int
     #: When it came to the mailbox, UTC.
     arrived_at: datetime
 
@@ -49,6 +55,11 @@ class Mailbox:
     def __init__(self, account: Account) -> None:
         """Log in and open the folder. Raises MailboxUnavailable."""
         self._account = account
+        self._cut_off = 0
+        self._open()
+
+    def _open(self) -> None:
+        account = self._account
         with _trouble(account):
             self._client = IMAPClient(
                 account.host,
@@ -62,7 +73,8 @@ class Mailbox:
         try:
             with _trouble(account):
                 self._log_in(account)
-                self._client.select_folder(account.folder)
+                #: While it is the same, a uid is the same mail.
+                self._validity = self._client.select_folder(account.folder).get(b"UIDVALIDITY")
         except MailboxUnavailable:
             self._close()
             raise
@@ -94,21 +106,53 @@ class Mailbox:
                 ["UNSEEN", "UNFLAGGED", "UNDELETED", "FROM", self._account.sender, "SINCE", since]
             )
             parts = (uids[first : first + _TOGETHER] for first in range(0, len(uids), _TOGETHER))
+            # No more than this: a mail that the server cannot read any more has a date still.
             found = [
-                Waiting(uid, about[b"RFC822.SIZE"], about[b"INTERNALDATE"].astimezone(UTC))
+                Waiting(uid, about[b"INTERNALDATE"].astimezone(UTC))
                 for part in parts
-                for uid, about in self._client.fetch(part, ["RFC822.SIZE", "INTERNALDATE"]).items()
-                if about.keys() >= {b"RFC822.SIZE", b"INTERNALDATE"}
+                for uid, about in self._client.fetch(part, ["INTERNALDATE"]).items()
+                if b"INTERNALDATE" in about
             ]
         return sorted(found, key=lambda mail: (mail.arrived_at, mail.uid))
 
-    def read(self, uid: int) -> bytes | None:
-        """The mail; it stays unread. None where it is gone."""
-        with _trouble(self._account):
-            content: bytes | None = (
-                self._client.fetch([uid], ["BODY.PEEK[]"]).get(uid, {}).get(b"BODY[]")
+    def read(self, uid: int, most: int) -> bytes | None:
+        """The mail's first bytes, so many at most; it stays unread. None where it is gone.
+
+        Raises Withheld where the server says no to this one, or hangs up at it and can be
+        reached again: the others can be read.
+        """
+        try:
+            with _trouble(self._account):
+                found = self._fetched(uid, most)
+        except MailboxUnavailable as error:
+            self._open_anew(error)
+            raise Withheld(f"the connection ended when it was asked for ({error})") from None
+        self._cut_off = 0
+        # With where it begins behind the name, and not every server says so.
+        return next((held for name, held in found.items() if name.startswith(b"BODY[]")), None)
+
+    def _fetched(self, uid: int, most: int) -> dict[bytes, Any]:
+        try:
+            found: dict[bytes, Any] = self._client.fetch([uid], [f"BODY.PEEK[]<0.{most}>"]).get(
+                uid, {}
             )
-        return content
+        except IMAPClientAbortError:
+            raise
+        except IMAPClientError as error:
+            raise Withheld(_said(self._account, error)) from None
+        return found
+
+    def _open_anew(self, error: MailboxUnavailable) -> None:
+        """Raises the error where this is no trouble with one mail."""
+        self._cut_off += 1
+        if self._cut_off > _MOST_CUT_OFF:
+            raise error
+        with suppress(IMAPClientError, OSError):
+            self._client.shutdown()
+        validity = self._validity
+        self._open()
+        if self._validity != validity:
+            raise error
 
     def mark_taken(self, uid: int) -> None:
         """Mark a mail as read: its order is in the log."""
@@ -135,6 +179,11 @@ def _trouble(account: Account) -> Iterator[None]:
 
 
 def _told(account: Account, what: str, error: BaseException) -> str:
+    return f"{account}: {what}: {_said(account, error)}"
+
+
+def _said(account: Account, error: BaseException) -> str:
+    """What a server said, without the password."""
     # Servers are quoted as b'...' by the library.
     said = str(error).removeprefix("b'").removesuffix("'") or type(error).__name__
     # As it is, as in the URL, and as in the protocol (RFC 3501 quoted, RFC 4616).
@@ -142,4 +191,4 @@ def _told(account: Account, what: str, error: BaseException) -> str:
     plain = b64encode(f"\0{account.user}\0{account.password}".encode()).decode()
     for secret in (plain, escaped, account.password, quote(account.password, safe="")):
         said = said.replace(secret, "***").replace(repr(secret)[1:-1], "***")
-    return f"{account}: {what}: {said}"
+    return said

@@ -78,7 +78,12 @@ class Command(BaseCommand):
                 progress.write(_told(ingested), file=self.stdout, end="")
         self.stdout.write(
             f"{counted(numbers.total(), 'mail')}: "
-            + ", ".join(f"{numbers[became]} {words}" for became, words in _SUMMED_UP.items())
+            + ", ".join(
+                f"{numbers[became]} {words}"
+                for became, words in _SUMMED_UP.items()
+                # Seldom, and not looked for.
+                if became is not Became.WITHHELD or numbers[became]
+            )
             + ("; nothing was changed." if dry_run else ".")
         )
         return trouble
@@ -94,6 +99,7 @@ _SUMMED_UP = {
     Became.KNOWN: "known",
     Became.REFUSED: "refused",
     Became.WAITS: "waiting",
+    Became.WITHHELD: "withheld by the mail server",
 }
 
 
