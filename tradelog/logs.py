@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from structlog.dev import Column
 
+from one_line import in_one_line
 from webhooks.credentials import cut_tokens_from_text
 
 
@@ -73,32 +74,22 @@ def _for_people() -> structlog.dev.ConsoleRenderer:
     renderer.columns = [
         Column("timestamp", lambda _, time: str(time)),
         Column("level", lambda _, level: f"[{level:<9}]"),
-        Column("event", lambda _, event: _in_one_line(str(event))),
+        # Anybody can have their words told: what is wrong with a request, say.
+        Column("event", lambda _, event: in_one_line(str(event))),
         Column("logger", lambda _, name: f"[{name}]"),
         Column("", lambda key, value: f"{key}={_told(value)}"),
     ]
     return renderer
 
 
-def _in_one_line(text: str) -> str:
-    """The text with whatever would look like another line, or steer a terminal, escaped.
-
-    Anybody can have their words told: what was wrong with a request, what a strategy is called.
-    """
-    return text if text.isprintable() else _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
-
-
 def _told(value: object) -> str:
     if isinstance(value, str) and not _UNCLEAR.search(value):
-        return _in_one_line(value)
+        return in_one_line(value)
     return repr(value)
 
 
 #: What would leave open where a value ends.
 _UNCLEAR = re.compile(r"[ \t=\r\n\"']")
-
-#: Control characters, what some take for the end of a line, and what turns text round.
-_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 #: Without local variables: they may be secrets.
 _STACK_TRACES = structlog.processors.ExceptionRenderer(

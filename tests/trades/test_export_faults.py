@@ -61,6 +61,15 @@ def test_a_fault_names_its_row_and_column(row: int, column: str, cell: str, text
     assert all(fault.startswith(("Row 2", "Row 3")) for fault in listed)
 
 
+def test_what_a_fault_quotes_steers_no_terminal() -> None:
+    table = rows(TRADES, Form())
+    table[0][4] = "Price \x1b[41mUSDT"
+    table[1][4] = "1\x1b[2J\x1b]0;owned\x07\nRow 9: \u202e"
+    (fault,) = faults(as_csv(table))
+    quoted = r"“1\x1b[2J\x1b]0;owned\x07\nRow 9: \u202e”"
+    assert fault == rf"Row 2, column “Price \x1b[41mUSDT”: {quoted} is no number"
+
+
 def test_every_fault_is_told_at_once() -> None:
     table = rows(TRADES, Form())
     table[1][4] = table[3][4] = table[4][2] = "?"
