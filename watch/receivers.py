@@ -105,7 +105,7 @@ def _as_it_takes_it(service: NotifyBase, message: Message) -> dict[str, str]:
     taken = service.resolve_format(NotifyFormat.TEXT)
 
     def plain(text: str) -> str:
-        return str(convert_between(NotifyFormat.TEXT, taken, text))
+        return str(convert_between(NotifyFormat.TEXT, taken, text))  # type: ignore[no-untyped-call]
 
     # A title is of the body where a service has none.
     title = message.title if service.title_maxlen > 0 else plain(message.title)
