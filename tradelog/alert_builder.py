@@ -39,6 +39,7 @@ MASK: Final = "••••••••"
 
 _MAY_REVEAL: Final = "tradelog.reveal_webhooktoken"
 _MAY_SEND: Final = "tradelog.use_webhooktoken"
+_MAY_SEE_STRATEGIES: Final = "trades.view_strategy"
 _MAY_SEE_POSITION: Final = "positions.view_lot"
 
 
@@ -137,7 +138,7 @@ def alert_builder(request: HttpRequest) -> HttpResponse:
             (message.title, message.text(chosen["strategy"])) for message in chosen["case"].messages
         ],
         "placeholders": PLACEHOLDERS,
-        "strategies": Strategy.objects.values_list("name", flat=True),
+        "strategies": _strategies(request),
         "webhook": webhook(request),
         "may_speak": token is None or may_speak_for(token.strategies, chosen["strategy"]),
         "may_not_reveal": _lacking(request, _MAY_REVEAL),
@@ -188,6 +189,13 @@ def _tried(request: HttpRequest, token: Token | None) -> dict[str, Any]:
             answer.body.pop("action", None)
         tried["answer"] = answer and _shown(answer)
     return tried
+
+
+def _strategies(request: HttpRequest) -> list[str]:
+    """The names to choose from: of who may not view strategies, none."""
+    if _lacking(request, _MAY_SEE_STRATEGIES):
+        return []
+    return list(Strategy.objects.values_list("name", flat=True))
 
 
 def _lacking(request: HttpRequest, permission: str) -> str:

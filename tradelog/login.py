@@ -45,13 +45,11 @@ def _seconds_to_wait(request: HttpRequest) -> int:
     # are, since normalising can take seconds. The database decides which user it is.
     written = request.POST.get("username", "").strip()[:_LONGEST_NAME]
     name = unicodedata.normalize("NFKC", written).casefold()
-    # Counted before the password is looked at, so that tries at the same time count too.
-    seconds = max(
-        seconds_to_wait(
-            request, group="log-in by address", key=counted_as(address), rate=BY_ADDRESS
-        ),
-        seconds_to_wait(request, group="log-in by name", key=name, rate=BY_NAME),
-    )
+    # Counted before the password is looked at, so that tries at the same time count too. Of an
+    # address that has had its tries no more is looked at: it must not use up those of every name.
+    seconds = seconds_to_wait(
+        request, group="log-in by address", key=counted_as(address), rate=BY_ADDRESS
+    ) or seconds_to_wait(request, group="log-in by name", key=name, rate=BY_NAME)
     if seconds:
         logger.warning("Too many attempts to log in from %s", address or "an unknown address")
     return seconds

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from structlog.dev import Column
 
+from one_line import in_one_line
 from webhooks.credentials import cut_tokens_from_text
 
 
@@ -73,7 +74,8 @@ def _for_people() -> structlog.dev.ConsoleRenderer:
     renderer.columns = [
         Column("timestamp", lambda _, time: str(time)),
         Column("level", lambda _, level: f"[{level:<9}]"),
-        Column("event", lambda _, event: str(event)),
+        # Anybody can have their words told: what is wrong with a request, say.
+        Column("event", lambda _, event: in_one_line(str(event))),
         Column("logger", lambda _, name: f"[{name}]"),
         Column("", lambda key, value: f"{key}={_told(value)}"),
     ]
@@ -82,7 +84,7 @@ def _for_people() -> structlog.dev.ConsoleRenderer:
 
 def _told(value: object) -> str:
     if isinstance(value, str) and not _UNCLEAR.search(value):
-        return value
+        return in_one_line(value)
     return repr(value)
 
 

@@ -139,7 +139,10 @@ class CurrencyField(forms.CharField):
     def clean(self, value: Any) -> str:
         currency: str = super().clean(value)
         if currency not in ("", NO_CURRENCY) and not is_traded_in(currency):
-            raise forms.ValidationError(f"No trade is in a currency “{currency}”.")
+            # Django REST framework takes what it is told for a format, also without parameters.
+            raise forms.ValidationError(
+                "No trade is in a currency “%(value)s”.", params={"value": currency}
+            )
         return currency
 
 

@@ -212,11 +212,13 @@ if BEHIND_TLS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 CSRF_FAILURE_VIEW = "tradelog.handlers.form_refused"
 FILE_UPLOAD_HANDLERS = [
-    # Before those that keep a file, so that none larger than any page takes is kept.
+    # Before those that keep a file, so that no stranger's is, and none larger than any page takes.
     "tradelog.uploads.BoundedUploadHandler",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
+#: No form has more than one.
+DATA_UPLOAD_MAX_NUMBER_FILES = 1
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [csp.SELF],

@@ -8,12 +8,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from tradelog.permissions import may_open
 from tradelog.timezones import TimeZoneForm, choose, zone_of
 
 
+@never_cache
 @require_http_methods(["GET", "POST"])
 @staff_member_required
 def time_zone(request: HttpRequest) -> HttpResponse:

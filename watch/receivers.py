@@ -82,7 +82,7 @@ def send(receiver: Receiver, message: Message) -> str:
             return "its URL cannot be read"
         # What Apprise has to say may hold the URL; only the status is taken from it.
         with LogCapture(level=logging.WARNING) as said:  # type: ignore[no-untyped-call]
-            if service.notify(body=message.body, title=message.title, body_format="text"):
+            if service.notify(**_as_it_takes_it(service, message)):
                 return ""
             status = _HTTP_STATUS.search(said.getvalue())
     except Exception as error:
@@ -91,6 +91,25 @@ def send(receiver: Receiver, message: Message) -> str:
         return "it could not be reached, or refused"
     trouble = f"it answered {status[1]}"
     return MessageRefused(trouble) if status[1] in _ABOUT_THE_MESSAGE else trouble
+
+
+def _as_it_takes_it(service: NotifyBase, message: Message) -> dict[str, str]:
+    """A message in the format that a service sends in, as plain as it was.
+
+    Told of plain text, Apprise leaves the tags in it as they are for Telegram, which takes them
+    for its own: of a strategy `<b>` the name would be gone, and `<a href=…>` a link.
+    """
+    from apprise import NotifyFormat
+    from apprise.conversion import convert_between
+
+    taken = service.resolve_format(NotifyFormat.TEXT)
+
+    def plain(text: str) -> str:
+        return str(convert_between(NotifyFormat.TEXT, taken, text))  # type: ignore[no-untyped-call]
+
+    # A title is of the body where a service has none.
+    title = message.title if service.title_maxlen > 0 else plain(message.title)
+    return {"body": plain(message.body), "title": title, "body_format": taken}
 
 
 def _urls() -> Iterator[str]:

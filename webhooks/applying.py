@@ -138,8 +138,12 @@ def _known(each: Wanted, standing: Standing) -> WebhookLog | None:
     """The row of this entry, or of the same alert before it."""
     if (own := standing.alerts.get(each.entry.correlation_id)) is not None:
         return own
-    if each.signal is None or not each.is_allowed or identity_is_lasting(each.signal):
+    if each.signal is None or not each.is_allowed:
         return standing.keys.get(each.key)
+    if identity_is_lasting(each.signal):
+        first = standing.keys.get(each.key)
+        if first is None or first.strategy == each.signal.strategy:
+            return first
     return find_same(each.signal, each.entry.received_at)
 
 

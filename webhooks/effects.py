@@ -17,6 +17,7 @@ from trades.models import Strategy
 from webhooks import trail
 from webhooks.alert_row import row_of
 from webhooks.drift import mark_drift
+from webhooks.identity import identity_in_strategy
 from webhooks.models import LogStatus, WebhookLog
 from webhooks.orders import fill_of, order_of
 from webhooks.signal import Signal
@@ -45,7 +46,7 @@ def effect_of(
     standing: Standing,
 ) -> Effect:
     """What an alert that has none yet does; `before` is its row, where it failed."""
-    log = row_of(each.entry, each.signal, key=each.key)
+    log = row_of(each.entry, each.signal, key=_key(each, standing))
     if before is not None:
         trail.take_place(log, before)
     try:
@@ -67,6 +68,13 @@ def effect_of(
         # An exit waits for its entry once, not again each time it is tried.
         _refuse(log, fault, each, standing, may_wait=before is None)
         return Effect(log)
+
+
+def _key(each: Wanted, standing: Standing) -> str:
+    taken = standing.keys.get(each.key)
+    if taken is None or each.signal is None or taken.strategy == each.signal.strategy:
+        return each.key
+    return identity_in_strategy(each.signal)
 
 
 def netted(log: WebhookLog, signal: Signal, strategy: Strategy, lots: OpenLots) -> Effect:

@@ -44,6 +44,16 @@ def identity(signal: Signal) -> str:
     return f"order:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
+def identity_in_strategy(signal: Signal) -> str:
+    """What stands for its identity where an alert of another strategy has that, by a given key.
+
+    Who may send alerts of one strategy alone must not be able to take the keys of another's, nor
+    be told what an alert with such a key has done.
+    """
+    text = json.dumps([signal.strategy, identity(signal)])
+    return f"key:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
 def identity_is_lasting(signal: Signal) -> bool:
     """Whether the identity holds for good.
 

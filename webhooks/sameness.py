@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 
-from webhooks.identity import identity, identity_is_lasting
+from webhooks.identity import identity, identity_in_strategy, identity_is_lasting
 from webhooks.models import WebhookLog
 from webhooks.reading import read_again
 from webhooks.signal import Signal
@@ -17,7 +17,8 @@ def find_same(signal: Signal, received_at: datetime) -> WebhookLog | None:
     """The row of the same alert, if it has come before; `received_at` is when this one came."""
     key = identity(signal)
     if identity_is_lasting(signal):
-        return WebhookLog.objects.filter(idempotency_key=key).first()
+        alike = WebhookLog.objects.filter(idempotency_key__in=[key, identity_in_strategy(signal)])
+        return alike.filter(strategy=signal.strategy).first()
     apart = timedelta(seconds=settings.DUPLICATE_SECONDS)
     alike = WebhookLog.objects.filter(
         idempotency_key__startswith=f"{key}@",

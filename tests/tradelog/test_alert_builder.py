@@ -147,6 +147,13 @@ def test_a_token_is_told_to_those_who_may_see_it(looker: Client) -> None:
     assert "Your user may not see tokens" not in text_of(looker.get(PAGE))
 
 
+def test_strategies_are_offered_to_those_who_may_view_them(looker: Client) -> None:
+    Strategy.objects.create(name="Secret")
+    assert "Secret" not in looker.get(PAGE).content.decode()
+    allow("view_strategy")
+    assert '<option value="Secret">' in looker.get(PAGE).content.decode()
+
+
 def test_nobody_else_is_told(databases: None) -> None:
     client = Client()
     assert client.post(REVEAL).status_code == 302

@@ -164,6 +164,7 @@ BAD = [
     ("trades/", "exit_time_before", "9999-12-31T23:59:59-14:00", "from 1970 to 2200"),
     ("trades/", "correlation_id", "1234", "valid UUID"),
     ("trades/", "currency", "zz", "No trade is in a currency “zz”."),
+    ("trades/", "currency", "100%s", "No trade is in a currency “100%s”."),
     ("trades/", "symbol", "", "Say a value"),
     ("trades/", "symbol", "a\0b", "Null characters"),
     ("trades/", "symbol", "A" * 101, "at most 100"),

@@ -62,6 +62,11 @@ def test_no_page_has_what_the_policy_forbids(client: Client) -> None:
     assert len(pages) > 25
 
 
+def test_no_page_is_kept_for_who_comes_after_the_log_out(client: Client) -> None:
+    for path in ("/", "/admin/", "/alert-builder/", "/compare-export/", "/time-zone/"):
+        assert "no-store" in client.get(path).headers["Cache-Control"], path
+
+
 def test_the_session_is_for_the_browser_alone(databases: None) -> None:
     User.objects.create_superuser("trader", password="correct-horse-battery")
     client = Client()

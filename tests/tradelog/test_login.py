@@ -69,6 +69,13 @@ def test_many_users_from_one_address(client: Client) -> None:
     assert log_in(client, password=PASSWORD, address="203.0.113.2") == 302
 
 
+def test_an_address_that_had_its_tries_keeps_nobody_out(client: Client) -> None:
+    """Nothing is tried any more, so it is no try for the name it says."""
+    assert [log_in(client, f"user{n}") for n in range(20)] == [200] * 20
+    assert [log_in(client) for _ in range(11)] == [429] * 11
+    assert log_in(client, password=PASSWORD, address="203.0.113.2") == 302
+
+
 def test_a_household_has_one_address(client: Client) -> None:
     tries = [log_in(client, f"user{n}", address=f"2001:db8::{n:x}") for n in range(21)]
     assert tries[-1] == 429

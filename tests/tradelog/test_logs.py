@@ -88,6 +88,30 @@ def test_lines_for_people_are_the_librarys_own() -> None:
         assert ours(None, "error", dict(line)) == its(None, "error", dict(line))
 
 
+@pytest.mark.parametrize("lines_", ["json", "console"])
+def test_nobody_writes_a_line_of_their_own(lines_: str) -> None:
+    """An error line that was never written, a terminal that is cleared, a name read backwards."""
+    forged = "x\n2026-11-28T18:00:00Z [error] All is lost\x1b[2J\x9b\u2028y\u202ez"
+    lines = Lines(lines_)
+    lines.logger.warning("Refused: %s", forged, extra={"strategy": "A\u202eB\x1b[2J"})
+    (line,) = lines.text.splitlines()
+    assert line.isprintable()
+
+
+def test_a_stranger_cannot_write_into_the_log(databases: None) -> None:
+    """Django decodes a header's `boundary*`, and quotes it in what it says is wrong with it."""
+    forged = "x%0a2026-11-28T18:00:00Z%20[error]%20All%20is%20lost%1b[2J"
+    with Server() as server:
+        headers = {
+            "Content-Type": f"multipart/form-data; boundary*=utf-8''{forged}",
+            "Cookie": f"csrftoken={'a' * 32}",
+        }
+        assert server.page("/admin/login/", form={"a": "b"}, headers=headers).status == 400
+        told = server.wait_for_line("All is lost")
+    (line,) = (line for line in told.split("\n") if "All is lost" in line)
+    assert "Invalid boundary" in line and line.isprintable()
+
+
 def test_what_no_request_brought_leaves_nothing_bound(databases: None) -> None:
     delivery = Delivery(json.dumps(alert()).encode(), configured_tokens()[0], "127.0.0.1", "")
     receive(delivery, correlation_id=uuid.uuid4(), received_at=timezone.now())

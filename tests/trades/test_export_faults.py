@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 import zipfile
 from decimal import Decimal
 from typing import Any
@@ -58,6 +59,15 @@ def test_a_fault_names_its_row_and_column(row: int, column: str, cell: str, text
     where = {"trade 1 has 2 entries": "Trade #"}.get(text, column)
     assert any(f"column “{where}”" in fault and text in fault for fault in listed), listed
     assert all(fault.startswith(("Row 2", "Row 3")) for fault in listed)
+
+
+def test_what_a_fault_quotes_steers_no_terminal() -> None:
+    table = rows(TRADES, Form())
+    table[0][4] = "Price \x1b[41mUSDT"
+    table[1][4] = "1\x1b[2J\x1b]0;owned\x07\nRow 9: \u202e"
+    (fault,) = faults(as_csv(table))
+    quoted = r"“1\x1b[2J\x1b]0;owned\x07\nRow 9: \u202e”"
+    assert fault == rf"Row 2, column “Price \x1b[41mUSDT”: {quoted} is no number"
 
 
 def test_every_fault_is_told_at_once() -> None:
@@ -162,20 +172,47 @@ def test_a_workbook_that_unfolds_without_end_is_refused() -> None:
     assert "too large once it is unfolded" in fault
 
 
-def test_a_workbook_with_entities_is_refused() -> None:
+def tampered(name: str, before: bytes, put_in: bytes) -> bytes:
+    """The list as a workbook, with something put into one of its parts."""
     content = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(as_xlsx(rows(TRADES, Form())))) as whole,
-        zipfile.ZipFile(content, "w") as made,
+        zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as made,
     ):
         for member in whole.infolist():
             held = whole.read(member)
-            if member.filename == "xl/workbook.xml":
-                declared = b'<!DOCTYPE x [<!ENTITY a "aaaa">]>'
-                held = held.replace(b"<workbook", declared + b"<workbook", 1)
+            if member.filename == name:
+                held = held.replace(before, put_in + before, 1)
             made.writestr(member, held)
-    (fault,) = faults(content.getvalue())
+    return content.getvalue()
+
+
+def test_a_workbook_with_entities_is_refused() -> None:
+    declared = b'<!DOCTYPE x [<!ENTITY a "aaaa">]>'
+    (fault,) = faults(tampered("xl/workbook.xml", b"<workbook", declared))
     assert "no XLSX workbook that can be read" in fault
+
+
+def in_sheet(put_in: bytes) -> bytes:
+    return tampered("xl/worksheets/sheet2.xml", b"</sheetData>", put_in)
+
+
+def test_a_row_that_says_it_is_far_down_is_not_waited_for() -> None:
+    """The reader makes every row up to it: here for some centuries."""
+    (fault,) = faults(in_sheet(b'<row r="%d"><c><v>1</v></c></row>' % 10**15))
+    assert "more than 1,048,576 rows" in fault
+
+
+def test_a_cell_that_says_it_is_far_right_takes_no_room() -> None:
+    """The reader makes every cell up to it: 16,384 a row, gigabytes of a small file."""
+    far = b"".join(b'<row r="%d"><c r="XFD%d"><v>1</v></c></row>' % (n, n) for n in range(100, 900))
+    content = in_sheet(far)
+    tracemalloc.start()
+    try:
+        assert told(content) == told(as_xlsx(rows(TRADES, Form())))
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_workbook_without_the_list() -> None:

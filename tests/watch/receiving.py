@@ -77,10 +77,12 @@ class Receiver:
     def _take(self, path: str, told: dict[str, Any]) -> int:
         """What it answers."""
         assert SECRET in path
+        # Telegram's have no title, and tell more of it in a text.
+        title, text = told.get("title", ""), told["message"] if "message" in told else told["text"]
         with self._came:
-            status = self.status_of.get(told["title"], self.status)
+            status = self.status_of.get(title, self.status)
             if status == 200:
-                self.heard.append(Heard(told["title"], told["message"]))
+                self.heard.append(Heard(title, text))
             else:
                 self.refused += 1
             self._came.notify_all()

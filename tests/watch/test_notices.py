@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import logging
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from apprise.plugins.custom_json import NotifyJSON
+from apprise.plugins.telegram import NotifyTelegram
 from pytest_django import Settings
 
 from tests.commands import in_process
@@ -228,6 +231,21 @@ def test_what_is_too_long_for_a_service_comes_in_parts(
     (known,) = receivers()
     assert send(known, Message("tradelog", " ".join(words))) == ""
     assert len(receiver.taken()) == 1
+
+
+def test_telegram_takes_no_word_of_ours_for_its_markup(
+    receiver: Receiver, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is sent HTML; an alert of any name could put links into the trader's alarms."""
+    monkeypatch.setattr(NotifyTelegram, "notify_url", f"http://127.0.0.1:{receiver.port}/bot")
+    settings.ALERT_URLS = f"tgram://123456789:{SECRET}{'a' * 12}/12345"
+    (known,) = receivers()
+    told = Message("entry of <b>", 'P&L of <a href="http://example.com">Log in</a>\nis <i>0</i>')
+    assert send(known, told) == ""
+    (heard,) = receiver.taken()
+    assert re.findall("<[^>]*>", heard.text) == ["<b>", "</b>"], "its own, around the title"
+    shown = html.unescape(re.sub("</?b>", "", heard.text))
+    assert shown.split("\r\n") == [told.title, *told.body.split("\n")]
 
 
 def test_a_trouble_of_apprise_itself_tells_no_secret(

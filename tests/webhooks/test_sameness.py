@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,11 +10,14 @@ import pytest
 from pytest_django import Settings
 
 from positions.models import Lot
-from tests.alerts import Poster
+from tests.alerts import Answer, Poster, alert
+from tests.environment import BOUND_TO, BOUND_TOKEN
 from tests.factories import StrategyFactory
 from wal.models import Entry
+from webhooks.identity import identity
 from webhooks.models import WebhookLog
 from webhooks.outcome import Duplicate, DuplicateOfFailed, KeyReused
+from webhooks.payload import parse
 
 
 def test_untimed_alerts_are_one_within_duplicate_seconds(post: Poster, settings: Settings) -> None:
@@ -82,6 +86,32 @@ def test_a_key_that_another_order_had_is_told(post: Poster) -> None:
     assert Lot.objects.get().status == "open"
     noted = Entry.objects.order_by("id").values_list("status", "last_error")
     assert list(noted) == [("completed", ""), ("duplicate", KeyReused().message)]
+
+
+def post_bound(post: Poster, **fields: Any) -> Answer:
+    return post(path=f"/webhook/{BOUND_TOKEN}/", strategy=BOUND_TO, **fields)
+
+
+@pytest.mark.parametrize("time", ["2026-01-05T14:30:00Z", None])
+def test_a_key_is_its_strategys(post: Poster, time: str | None) -> None:
+    """By a token of one strategy nobody takes another's keys, nor asks what its alerts did."""
+    squatted = post_bound(post, idempotency_key="k1", time=time)
+    answers = [post(strategy="Beta", idempotency_key="k1", time=time) for _ in range(2)]
+    assert [answer["status"] for answer in answers] == ["processed", "duplicate"]
+    assert (
+        answers[0]["webhook_log_id"] == answers[1]["webhook_log_id"] != squatted["webhook_log_id"]
+    )
+    assert answers[1]["error"]["message"] == Duplicate().message
+    post(strategy="Beta", idempotency_key="k2", time=time)
+    assert post_bound(post, idempotency_key="k2", time=time)["status"] == "processed"
+    lots = Lot.objects.order_by("id").values_list("strategy__name", flat=True)
+    assert list(lots) == [BOUND_TO, "Beta", "Beta", BOUND_TO]
+
+
+def test_nobody_takes_the_key_of_an_order_that_tells_none(post: Poster) -> None:
+    coming = json.dumps(alert(strategy="Beta")).encode()
+    post_bound(post, idempotency_key=identity(parse(coming)))
+    assert [post(coming)["status"] for _ in range(2)] == ["processed", "duplicate"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 from xml.etree.ElementTree import ParseError
 
 from openpyxl import load_workbook
@@ -24,6 +24,10 @@ MOST_BYTES: Final = 10 * 1024 * 1024
 #: What an XLSX of that size may unfold to.
 _MOST_UNFOLDED: Final = 200 * 1024 * 1024
 _MOST_ROWS: Final = 500_000
+#: Of a workbook's own rows, blank ones too, and of a row's cells: what it says of their places is
+#: anybody's to write, and the reader fills up with empty ones to there.
+_LAST_ROW: Final = 1_048_576
+_MOST_COLUMNS: Final = 100
 
 #: How far down the header may stand.
 _HEADER_WITHIN: Final = 10
@@ -136,16 +140,20 @@ def _sheet_with_trades(content: bytes) -> Table:
         sheet = max(
             sheets,
             key=lambda sheet: _most_recognised(
-                enumerate(sheet.iter_rows(max_row=_HEADER_WITHIN, values_only=True), 1)
+                enumerate(_cells_of(sheet, max_row=_HEADER_WITHIN), 1)
             ),
         )
-        table = _table(enumerate(sheet.iter_rows(values_only=True), 1), ".")
+        table = _table(enumerate(_cells_of(sheet), 1), ".")
         place = table.header.places[Column.TIME]
         for _, cells in table.rows:
             _make_date(cells, place, workbook.epoch)
         return table
     finally:
         workbook.close()
+
+
+def _cells_of(sheet: Any, **bounds: int) -> Iterator[Sequence[Cell]]:
+    yield from sheet.iter_rows(max_col=_MOST_COLUMNS, values_only=True, **bounds)
 
 
 def _make_date(cells: Sequence[Cell], place: int, epoch: datetime) -> None:
@@ -174,17 +182,22 @@ def _table(records: Iterable[Row], presumed_mark: str) -> Table:
     above: list[Row] = []
     rows: list[Row] = []
     header: Header | None = None
+    width = 0
     for number, cells in records:
+        if number > _LAST_ROW:
+            raise ExportUnreadable(ExportFault(f"The file has more than {_LAST_ROW:,} rows."))
         if all(cell is None or not str(cell).strip() for cell in cells):
             continue
         if header is not None:
-            rows.append((number, list(cells)))
+            rows.append((number, list(cells[:width])))
             if len(rows) > _MOST_ROWS:
                 raise ExportUnreadable(
                     ExportFault(f"The file has more than {_MOST_ROWS:,} rows.", number)
                 )
         elif _places(cells).keys() >= REQUIRED:
             header = _header(number, cells)
+            # What has no name is none of the list's.
+            width = max(place for place, cell in enumerate(cells, 1) if cell not in (None, ""))
         elif number <= _HEADER_WITHIN:
             above.append((number, cells))
         else:

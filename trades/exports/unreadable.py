@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from one_line import in_one_line
+
 #: More than these are counted and not listed.
 _MOST_TOLD = 10
 
@@ -22,7 +24,8 @@ class ExportFault:
     def __str__(self) -> str:
         place = "" if self.row is None else f"Row {self.row}"
         place += f", column {self.column}" if self.column else ""
-        return f"{place}: {self.text}" if place else self.text
+        # Cells are quoted, and a terminal obeys what it is shown.
+        return in_one_line(f"{place}: {self.text}" if place else self.text)
 
 
 class ExportUnreadable(Exception):
