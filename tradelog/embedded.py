@@ -102,7 +102,7 @@ class Cluster:
 
         Makes the data folder if there is none. Raises ClusterError.
         """
-        self._make_room()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._lock():
             self._start()
 
@@ -120,7 +120,7 @@ class Cluster:
         """
         if self.path in _held:
             return
-        self._make_room()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._lock():
             self._start()
             users = open_private(self.path.with_name(f"{self.path.name}.users"))
@@ -156,9 +156,6 @@ class Cluster:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _make_room(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-
     def _start(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         account = postgres_programs.account_for(self.path)
@@ -186,7 +183,8 @@ class Cluster:
         postmaster = self._postmaster()
         if postmaster is None:
             return
-        postmaster.send_signal(signal.SIGINT)  # PostgreSQL's "fast" shutdown
+        with suppress(psutil.NoSuchProcess):
+            postmaster.send_signal(signal.SIGINT)  # PostgreSQL's "fast" shutdown
         if not self._wait_until_gone([postmaster], STOP_SECONDS):
             raise ClusterError(f"PostgreSQL (process {postmaster.pid}) does not stop")
 
@@ -233,7 +231,8 @@ class Cluster:
         """
         orphans = [process for process in psutil.process_iter() if self._is_ours(process)]
         for orphan in orphans:
-            orphan.kill()
+            with suppress(psutil.NoSuchProcess):  # It has ended since by itself.
+                orphan.kill()
         if not self._wait_until_gone(orphans, 5):
             raise ClusterError("Processes of a killed PostgreSQL do not go away")
         socket = self.socket_directory / f".s.PGSQL.{PORT}"
