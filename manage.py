@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -34,6 +35,9 @@ def main() -> None:
     os.umask(0o077)
     # As Ctrl-C does, SIGTERM ends a command by way of its clean-up.
     signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What a terminal or a file cannot show must not end a command, as Python has it for errors.
+        sys.stdout.reconfigure(errors="backslashreplace")
     arguments = sys.argv[1:]
     command = arguments[0] if arguments else "help"
     only_help = command.startswith("-") or not {"-h", "--help"}.isdisjoint(arguments)
@@ -76,11 +80,23 @@ def _hold_database() -> None:
             sys.exit(f"{error}")
 
 
-if __name__ == "__main__":
+def _run() -> None:
     try:
         main()
+    finally:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    try:
+        _run()
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        # Who reads what is printed has read enough (`| head`). Python would try again to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except Exception as error:
         from tradelog import command_trouble
 
