@@ -9,6 +9,8 @@ import signal
 import sys
 from pathlib import Path
 
+from stopping import end_when_told
+
 #: They use no database. Any other command may; `serve` and `restore` see to it themselves,
 #: once their arguments have been understood.
 WITHOUT_DATABASE = frozenset(
@@ -33,8 +35,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradelog.settings")
     # What is kept on disk is the trader's business alone.
     os.umask(0o077)
-    # As Ctrl-C does, SIGTERM ends a command by way of its clean-up.
-    signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
+    end_when_told()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # What a terminal or a file cannot show must not end a command, as Python has it for errors.
         sys.stdout.reconfigure(errors="backslashreplace")

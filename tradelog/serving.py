@@ -17,6 +17,7 @@ from django.db import DatabaseError, OperationalError, connections
 import metering
 from data_folder import sole_server
 from locks import held
+from stopping import end_if_told
 from tradelog import instructions
 from tradelog.command_trouble import is_refusal, why
 from tradelog.embedded import Cluster, ClusterError
@@ -76,6 +77,7 @@ def serve(
             metering.count_together(settings.TRADELOG_DATA / "metrics", workers=workers)
         except OSError as error:
             logger.warning("Metrics are of whichever worker is asked: %s", error)
+        end_if_told()
         try:
             run_workers(listener, "tradelog.wsgi:application", workers=workers, threads=threads)
         except WorkersFailed as error:
