@@ -121,18 +121,20 @@ class Cluster:
         if self.path in _held:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        atexit.register(self._release_at_exit, os.getpid())  # Who is told to end now stops it, too.
         with self._lock():
-            self._start()
-            users = open_private(self.path.with_name(f"{self.path.name}.users"))
+            _held[self.path] = users = open_private(self.path.with_name(f"{self.path.name}.users"))
             # Waits for nobody: who takes it exclusively has the lock we are under.
             fcntl.flock(users, fcntl.LOCK_SH)
-        _held[self.path] = users
-        atexit.register(self._release_at_exit, os.getpid())
+            try:
+                self._start()
+            except Exception:  # Recovering, it may be up when somebody tries again.
+                _held.pop(self.path).close()
+                raise
 
     def release(self) -> None:
         """Let go of the server, and stop it if no other process holds it."""
-        users = _held.pop(self.path, None)
-        if users is None or not self.path.exists():
+        if (users := _held.pop(self.path, None)) is None or not self.path.exists():
             return  # Without its data folder the server ends by itself.
         with self._lock(), users:
             try:
@@ -180,8 +182,7 @@ class Cluster:
         self._make_socket_directory(account)
 
     def _stop(self) -> None:
-        postmaster = self._postmaster()
-        if postmaster is None:
+        if (postmaster := self._postmaster()) is None:
             return
         with suppress(psutil.NoSuchProcess):
             postmaster.send_signal(signal.SIGINT)  # PostgreSQL's "fast" shutdown

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import psutil
 import psycopg
@@ -116,34 +116,6 @@ def test_comes_back_while_orphans_of_the_killed_one_still_work(cluster: Cluster)
         assert not backend.is_running() or backend.status() == psutil.STATUS_ZOMBIE
 
 
-def test_comes_back_where_orphans_end_as_they_are_looked_for(cluster: Cluster) -> None:
-    """As they do within moments of their server's death."""
-
-    class Observed(Cluster):
-        ended: ClassVar[list[psutil.Process]] = []
-
-        def _is_ours(self, process: psutil.Process) -> bool:
-            if (is_ours := super()._is_ours(process)) and process.pid in orphans:
-                orphan.kill()
-                orphan.wait()
-                orphans.remove(process.pid)
-                self.ended.append(process)
-            return is_ours
-
-    cluster.start()
-    kill_server(cluster)
-    program = cluster.path.parent / "postgres.program" / "postgres"
-    program.parent.mkdir()
-    program.symlink_to("/bin/sleep")
-    orphan = subprocess.Popen([program, "60"], cwd=cluster.path)
-    orphans = {orphan.pid}
-
-    Observed(cluster.path).start()
-
-    assert [process.pid for process in Observed.ended] == [orphan.pid]
-    assert ask(cluster, "SELECT 1") == 1
-
-
 def test_a_stranger_with_the_old_process_id_is_no_server(cluster: Cluster) -> None:
     cluster.start()
     old = (cluster.path / "postmaster.pid").read_text().splitlines()
@@ -176,6 +148,7 @@ def test_a_killed_first_start_is_made_good(new_cluster: Cluster) -> None:
     assert [file.name for file in sorted(cluster.path.parent.iterdir())] == [
         "postgres",
         "postgres.lock",
+        "postgres.users",
     ]
 
 
