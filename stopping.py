@@ -54,6 +54,7 @@ def told_to_stop() -> Iterator[threading.Event]:
 
     For the main thread, which is to finish what it has in hand once the event is set.
     """
+    end_if_told()
     stop = threading.Event()
     told: SimpleQueue[bool] = SimpleQueue()
     before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}

@@ -14,7 +14,7 @@ from benchmarks.ports import free_port
 from tests.server import ROOT
 from tradelog.embedded import Cluster
 
-#: `manage.py serve`, which is sent a signal in the middle of a destructor as it starts.
+#: `manage.py`, which is sent a signal in the middle of a destructor as it starts.
 _SERVING = """
 import os, sys
 import manage
@@ -35,8 +35,9 @@ manage.main()
 
 
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
-def test_what_comes_in_the_middle_of_a_destructor_stops_a_server(
-    tmp_path: Path, told: signal.Signals
+@pytest.mark.parametrize("command", ["serve --quiet", "check_alerts --follow"])
+def test_what_comes_in_the_middle_of_a_destructor_stops_what_goes_on_for_ever(
+    tmp_path: Path, told: signal.Signals, command: str
 ) -> None:
     environment = {
         **os.environ,
@@ -46,7 +47,7 @@ def test_what_comes_in_the_middle_of_a_destructor_stops_a_server(
         "PORT": str(free_port()),
     }
     ended = subprocess.run(
-        [sys.executable, "-c", _SERVING, "serve", "--quiet"],
+        [sys.executable, "-c", _SERVING, *command.split()],
         cwd=ROOT,
         env=environment,
         capture_output=True,
