@@ -34,7 +34,11 @@ def sole_server(data: Path, url: str) -> Iterator[bool]:
         before_was_killed = bool(claim.read())
         claim.seek(0)
         claim.truncate()
-        claim.write(f"{url}, process {os.getpid()}".encode())
+        try:
+            claim.write(f"{url}, process {os.getpid()}".encode())
+        except OSError as error:
+            # Of a full disk it is not told which file there was no room for.
+            raise OSError(error.errno, error.strerror, str(data / "serve.lock")) from error
         try:
             yield before_was_killed
         finally:

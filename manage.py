@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 from pathlib import Path
+
+from stopping import end_when_told
 
 #: They use no database. Any other command may; `serve` and `restore` see to it themselves,
 #: once their arguments have been understood.
@@ -32,8 +35,10 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradelog.settings")
     # What is kept on disk is the trader's business alone.
     os.umask(0o077)
-    # As Ctrl-C does, SIGTERM ends a command by way of its clean-up.
-    signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
+    end_when_told()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What a terminal or a file cannot show must not end a command, as Python has it for errors.
+        sys.stdout.reconfigure(errors="backslashreplace")
     arguments = sys.argv[1:]
     command = arguments[0] if arguments else "help"
     only_help = command.startswith("-") or not {"-h", "--help"}.isdisjoint(arguments)
@@ -76,11 +81,23 @@ def _hold_database() -> None:
             sys.exit(f"{error}")
 
 
-if __name__ == "__main__":
+def _run() -> None:
     try:
         main()
+    finally:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    try:
+        _run()
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        # Who reads what is printed has read enough (`| head`). Python would try again to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except Exception as error:
         from tradelog import command_trouble
 

@@ -23,6 +23,9 @@ SHORTEST_TOKEN = 16
 _RATE = re.compile(r"\d+/([1-9]\d*)?[smhd]?")
 _NONE = re.compile(r"0+/.*")
 
+#: As Django compares them with the Host header, ports left out.
+_HOST = re.compile(r"\*|\.?[\w-]+(\.[\w-]+)*|\[[0-9a-fA-F:.]+\]")
+
 #: A day of seconds; a year of them, which is more than anybody means in minutes or hours; a
 #: century of days.
 _DAY, _YEAR, _CENTURY = 86_400, 31_622_400, 36_500
@@ -156,6 +159,21 @@ def check_networks(
         )
         for setting in ("WEBHOOK_ALLOWED_IPS", "TRUSTED_PROXIES", "METRICS_ALLOWED_IPS")
         for cidr in _malformed_networks(getattr(settings, setting))
+    ]
+
+
+@register
+def check_hosts(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    return [
+        Error(
+            f"ALLOWED_HOSTS has {host!r}, which is no host's name and no address.",
+            hint="Write trades.example.com, without scheme or port; .example.com for all below it.",
+            id="tradelog.E007",
+        )
+        for host in settings.ALLOWED_HOSTS
+        if not _HOST.fullmatch(host)
     ]
 
 

@@ -102,7 +102,7 @@ class Cluster:
 
         Makes the data folder if there is none. Raises ClusterError.
         """
-        self._make_room()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._lock():
             self._start()
 
@@ -120,19 +120,21 @@ class Cluster:
         """
         if self.path in _held:
             return
-        self._make_room()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        atexit.register(self._release_at_exit, os.getpid())  # Who is told to end now stops it, too.
         with self._lock():
-            self._start()
-            users = open_private(self.path.with_name(f"{self.path.name}.users"))
+            _held[self.path] = users = open_private(self.path.with_name(f"{self.path.name}.users"))
             # Waits for nobody: who takes it exclusively has the lock we are under.
             fcntl.flock(users, fcntl.LOCK_SH)
-        _held[self.path] = users
-        atexit.register(self._release_at_exit, os.getpid())
+            try:
+                self._start()
+            except Exception:  # Recovering, it may be up when somebody tries again.
+                _held.pop(self.path).close()
+                raise
 
     def release(self) -> None:
         """Let go of the server, and stop it if no other process holds it."""
-        users = _held.pop(self.path, None)
-        if users is None or not self.path.exists():
+        if (users := _held.pop(self.path, None)) is None or not self.path.exists():
             return  # Without its data folder the server ends by itself.
         with self._lock(), users:
             try:
@@ -155,9 +157,6 @@ class Cluster:
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-    def _make_room(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
 
     def _start(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -183,10 +182,10 @@ class Cluster:
         self._make_socket_directory(account)
 
     def _stop(self) -> None:
-        postmaster = self._postmaster()
-        if postmaster is None:
+        if (postmaster := self._postmaster()) is None:
             return
-        postmaster.send_signal(signal.SIGINT)  # PostgreSQL's "fast" shutdown
+        with suppress(psutil.NoSuchProcess):
+            postmaster.send_signal(signal.SIGINT)  # PostgreSQL's "fast" shutdown
         if not self._wait_until_gone([postmaster], STOP_SECONDS):
             raise ClusterError(f"PostgreSQL (process {postmaster.pid}) does not stop")
 
@@ -233,7 +232,8 @@ class Cluster:
         """
         orphans = [process for process in psutil.process_iter() if self._is_ours(process)]
         for orphan in orphans:
-            orphan.kill()
+            with suppress(psutil.NoSuchProcess):  # It has ended since by itself.
+                orphan.kill()
         if not self._wait_until_gone(orphans, 5):
             raise ClusterError("Processes of a killed PostgreSQL do not go away")
         socket = self.socket_directory / f".s.PGSQL.{PORT}"

@@ -12,12 +12,14 @@ from contextlib import contextmanager, nullcontext
 
 from django.conf import settings
 from django.core.management import call_command
-from django.db import OperationalError, connections
+from django.db import DatabaseError, OperationalError, connections
 
 import metering
 from data_folder import sole_server
 from locks import held
+from stopping import end_if_told
 from tradelog import instructions
+from tradelog.command_trouble import is_refusal, why
 from tradelog.embedded import Cluster, ClusterError
 from tradelog.workers import WorkersFailed, run_workers
 
@@ -60,17 +62,22 @@ def serve(
         _embedded_database(),
     ):
         _migrate_log()
-        if not _migrate_main():
-            say("The database is out of reach; until it is back, alerts wait in the log.")
-            threading.Thread(target=_migrate_when_back, name="migrate", daemon=True).start()
+        if trouble := _migrate_main():
+            say(f"{trouble}\nUntil that is mended, alerts wait in the log.")
         say(f"tradelog is served at {url}" if quiet else instructions.text(url))
         _close_databases()
+        if trouble:
+            keep_trying = threading.Thread(
+                target=_migrate_when_back, args=(trouble,), name="migrate", daemon=True
+            )
+            keep_trying.start()
         # Only now, when the port is ours: no worker of a killed server is left.
         settings.COUNTERS_FILE.unlink(missing_ok=True)
         try:
             metering.count_together(settings.TRADELOG_DATA / "metrics", workers=workers)
         except OSError as error:
             logger.warning("Metrics are of whichever worker is asked: %s", error)
+        end_if_told()
         try:
             run_workers(listener, "tradelog.wsgi:application", workers=workers, threads=threads)
         except WorkersFailed as error:
@@ -139,7 +146,7 @@ def _keep_running(cluster: Cluster, leaving: threading.Event) -> None:
             logger.error("The embedded PostgreSQL has died; it is started again")
             try:
                 cluster.start()
-            except ClusterError:
+            except Exception:  # Nobody else starts it; the next time may go better.
                 logger.exception("The embedded PostgreSQL does not come back")
 
 
@@ -153,25 +160,38 @@ def _migrate(alias: str) -> None:
 def _migrate_log() -> None:
     try:
         _migrate("wal")
-    except OperationalError as error:
+    except DatabaseError as error:
         raise CannotServe(
-            f"The write-ahead log cannot be opened: {str(error).strip()}\n"
+            f"The write-ahead log cannot be opened: {why(error)}\n"
             "It is what WAL_DATABASE_URL names, or else a file in TRADELOG_DATA."
         ) from error
 
 
-def _migrate_main() -> bool:
-    """Bring the main database up to date; tell whether it could be reached."""
+def _migrate_main() -> str:
+    """Bring the main database up to date; what keeps it from that, "" if nothing does.
+
+    Out of reach, or under a role that lacks a right, it can be mended while alerts wait.
+    """
     try:
         _migrate("default")
-    except OperationalError:
-        return False
-    return True
+    except DatabaseError as error:
+        if is_refusal(error):
+            return (
+                f"The main database refuses to be migrated: {why(error)}. The role that "
+                "DATABASE_URL names must own its tables, and may make new ones."
+            )
+        if isinstance(error, OperationalError):
+            return f"The main database is out of reach: {why(error)}"
+        raise
+    return ""
 
 
-def _migrate_when_back() -> None:
+def _migrate_when_back(told: str) -> None:
     # Alerts must be taken from the first second on, database or not.
-    while not _migrate_main():
+    while trouble := _migrate_main():
+        if trouble != told:
+            logger.error(trouble)
+        told = trouble
         time.sleep(_WATCH_SECONDS)
     logger.info("The database is back, and up to date")
     _close_databases()

@@ -19,7 +19,7 @@ from tradelog.environment import Environment
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = Environment()
-env.read_env(BASE_DIR / ".env")
+env.read_file(BASE_DIR / ".env")
 
 # --- The service -------------------------------------------------------------
 
@@ -28,7 +28,7 @@ INSECURE_SECRET_KEY = "insecure-no-secret-key-was-set"
 SECRET_KEY = env.str("SECRET_KEY", default=INSECURE_SECRET_KEY)
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-HOST = env.str("HOST", default="127.0.0.1")
+HOST = env.str("HOST", default="") or "127.0.0.1"
 PORT = env.int("PORT", default=8000)
 #: Worker processes, and threads in each. A thread waits on the database most of
 #: its time, so there may be many more of them than cores.
@@ -36,10 +36,7 @@ WORKERS = env.int("WORKERS", default=2)
 THREADS = env.int("THREADS", default=32)
 
 #: The folder for what the service keeps on disk: the log, the embedded database.
-TRADELOG_DATA = Path(env.str("TRADELOG_DATA", default=str(BASE_DIR / "data")))
-if not TRADELOG_DATA.is_absolute():
-    TRADELOG_DATA = BASE_DIR / TRADELOG_DATA
-TRADELOG_DATA.mkdir(parents=True, exist_ok=True)
+TRADELOG_DATA = env.folder("TRADELOG_DATA", default="data", base=BASE_DIR)
 #: Where `manage.py backup` puts its files.
 BACKUP_DIR = BASE_DIR / (env.str("BACKUP_DIR", default="") or TRADELOG_DATA.parent / "backups")
 

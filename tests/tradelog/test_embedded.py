@@ -148,6 +148,7 @@ def test_a_killed_first_start_is_made_good(new_cluster: Cluster) -> None:
     assert [file.name for file in sorted(cluster.path.parent.iterdir())] == [
         "postgres",
         "postgres.lock",
+        "postgres.users",
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -57,6 +57,69 @@ def test_no_numbers(kind: type, value: str) -> None:
         environment(value).get_value("X", kind, default=1)
 
 
+def test_lists_without_the_spaces_around_their_entries() -> None:
+    assert environment("a.example, b.example ,").list("X", default=[]) == ["a.example", "b.example"]
+    assert environment(" ").list("X", default=["a.example"]) == ["a.example"]
+
+
+def read(path: Path) -> dict[str, str]:
+    """What an Environment takes from this file."""
+
+    class Of(Environment):
+        ENVIRON: ClassVar[dict[str, str]] = {"PORT": "1"}
+
+    Of().read_file(path)
+    return Of.ENVIRON
+
+
+@pytest.mark.parametrize("begin", ["", "\N{BYTE ORDER MARK}"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_file_as_editors_leave_it(tmp_path: Path, begin: str, end: str) -> None:
+    lines = [
+        "SECRET_KEY=abc#def",
+        "  # a comment",
+        "",
+        " BEHIND_TLS = true  ",
+        "export HOST='::1'",
+        'TRAIL_KEY="a \\" quote"',
+        "PORT=2",
+    ]
+    (path := tmp_path / ".env").write_bytes((begin + end.join([*lines, ""])).encode())
+    assert read(path) == {
+        "SECRET_KEY": "abc#def",
+        "BEHIND_TLS": "true",
+        "HOST": "::1",
+        "TRAIL_KEY": 'a " quote',
+        "PORT": "1",
+    }
+
+
+def test_no_file_says_nothing(tmp_path: Path) -> None:
+    assert read(tmp_path / ".env") == {"PORT": "1"}
+
+
+def test_a_line_that_is_no_setting_is_named_and_not_shown(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (path := tmp_path / ".env").write_text("PORT=2\nWEBHOOK_TOKENS: its-token\n")
+    with pytest.raises(ImproperlyConfigured) as error:
+        read(path)
+    assert str(error.value).startswith(f"{path}, line 2, is no setting")
+    assert "its-token" not in str(error.value) + caplog.text
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-le"])
+def test_a_file_in_another_encoding(tmp_path: Path, encoding: str) -> None:
+    (path := tmp_path / ".env").write_text("TRAIL_KEY=schlüssel\n", encoding=encoding)
+    with pytest.raises(ImproperlyConfigured, match=r"is no text in UTF-8: save it as that\.$"):
+        read(path)
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"cannot be read: Is a directory\.$"):
+        read(tmp_path)
+
+
 def test_words_in_any_case() -> None:
     assert environment("debug").one_of("X", ("INFO", "DEBUG"), default="INFO") == "DEBUG"
     assert environment("").one_of("X", ("INFO", "DEBUG"), default="INFO") == "INFO"
@@ -72,9 +135,27 @@ def test_no_databases(value: str) -> None:
         assert "secret" not in str(error.value)
 
 
+@pytest.mark.parametrize("value", ["postgres://", "postgres://u:secret@h", "sqlite://"])
+def test_no_database_without_a_name(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^X is no URL of a database"):
+        environment(value).database("X")
+
+
+@pytest.mark.parametrize("value", ["redis://h:x/0", "memcache://h:1", "locmemcache://", "redis://"])
+def test_counters_elsewhere(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^X is no URL of a Redis or Valkey"):
+        environment(value).cache("X")
+
+
+@pytest.mark.parametrize("value", ["valkey://u:p@h:1/0", "rediss://h/0", "redis://a:1,b:2/0"])
+def test_counters_of_a_server(value: str) -> None:
+    assert environment(value).cache("X")["BACKEND"].endswith(".RedisCache")
+
+
 @pytest.mark.parametrize(
     "setting",
     [
+        {"TRADELOG_DATA": "/dev/null"},
         {"BEHIND_TLS": "true # pages by https alone"},
         {"LOG_LEVEL": "foo"},
         {"PORT": "abc"},
@@ -85,7 +166,7 @@ def test_no_databases(value: str) -> None:
     ids=lambda setting: next(iter(setting)),
 )
 def test_a_command_ends_with_a_line_that_names_it(tmp_path: Path, setting: Any) -> None:
-    ended = manage("check", TRADELOG_DATA=str(tmp_path), **setting)
+    ended = manage("check", **{"TRADELOG_DATA": str(tmp_path), **setting})
     assert ended.returncode == 1
     (told,) = ended.stderr.splitlines()
     assert told.startswith(f"{next(iter(setting))} is ")

@@ -12,6 +12,7 @@ from django.db import DatabaseError
 from tabulate import tabulate
 from tqdm import tqdm
 
+from tradelog import command_trouble
 from tradelog.backup import CannotBackUp, back_up
 from tradelog.backup_file import Backup
 from tradelog.database_copies import BOOKKEEPING
@@ -45,7 +46,9 @@ class Command(BaseCommand):
                 )
         except CannotBackUp as error:
             raise CommandError(str(error)) from error
-        except (ClientFailed, DatabaseError, OSError) as error:
+        except DatabaseError as error:
+            raise CommandError(f"No backup was made: {command_trouble.why(error)}") from error
+        except (ClientFailed, OSError) as error:
             raise CommandError(f"No backup was made: {str(error).strip()}") from error
         self.stdout.write(f"{rows_table(backup, ('default', 'wal'))}\n\n")
         self.stdout.write(f"{target} ({target.stat().st_size / 1_000_000:,.1f} MB)")
