@@ -21,7 +21,11 @@ from multiprocessing.connection import Connection, wait
 #: with 3,000 (docs/performance.md).
 WORTH_IT = 5_000
 
-#: All take turns at one log, and more than two have not been measured.
+#: Entries from which on one more than there are cores is worth its start: each waits for the
+#: databases a tenth of its time (docs/performance.md).
+WORTH_ANOTHER = 20_000
+
+#: All take turns at one log, and more than three have hardly been measured.
 MOST = 4
 
 #: Seconds between two reports of a process: often enough for a bar, and seldom enough not to
@@ -48,7 +52,8 @@ def processes_for(entries: int) -> int:
     if entries < WORTH_IT:
         return 1
     has_say = hasattr(os, "sched_getaffinity")
-    return min(MOST, len(os.sched_getaffinity(0)) if has_say else os.cpu_count() or 1)
+    cores = len(os.sched_getaffinity(0)) if has_say else os.cpu_count() or 1
+    return min(MOST, cores + (entries >= WORTH_ANOTHER))
 
 
 def settle_side_by_side(processes: int) -> Generator[Progress]:

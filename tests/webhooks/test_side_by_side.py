@@ -24,7 +24,14 @@ from webhooks import side_by_side
 from webhooks.management.commands import replay_wal
 from webhooks.models import WebhookLog
 from webhooks.replay import Share
-from webhooks.side_by_side import MOST, WORTH_IT, Progress, processes_for, settle_side_by_side
+from webhooks.side_by_side import (
+    MOST,
+    WORTH_ANOTHER,
+    WORTH_IT,
+    Progress,
+    processes_for,
+    settle_side_by_side,
+)
 
 BOOKS = [f"BINANCE:S{number}" for number in range(6)]
 
@@ -164,6 +171,7 @@ def test_with_the_database_down_everything_stays(trades: set[tuple[object, ...]]
         (["--processes", "3"], 1, [3]),
         (["--processes", "1"], WORTH_IT, []),
         ([], WORTH_IT, [2]),
+        ([], WORTH_ANOTHER, [3]),
         ([], WORTH_IT - 1, []),
     ],
 )
@@ -199,10 +207,22 @@ def test_few_entries_are_one_process_s_work() -> None:
     assert 1 <= processes_for(WORTH_IT) <= MOST
 
 
-@pytest.mark.parametrize(("cores", "processes"), [(1, 1), (2, 2), (MOST, MOST), (64, MOST)])
+@pytest.mark.parametrize(
+    ("cores", "entries", "processes"),
+    [
+        (1, WORTH_IT, 1),
+        (2, WORTH_IT, 2),
+        (MOST, WORTH_IT, MOST),
+        (64, WORTH_IT, MOST),
+        (1, WORTH_ANOTHER, 2),
+        (2, WORTH_ANOTHER - 1, 2),
+        (2, WORTH_ANOTHER, 3),
+        (MOST, WORTH_ANOTHER, MOST),
+    ],
+)
 @pytest.mark.parametrize("is_told_which", [True, False])
 def test_many_are_a_process_s_a_core(
-    monkeypatch: pytest.MonkeyPatch, cores: int, processes: int, is_told_which: bool
+    monkeypatch: pytest.MonkeyPatch, cores: int, entries: int, processes: int, is_told_which: bool
 ) -> None:
     if is_told_which:
         which = set(range(cores))
@@ -210,7 +230,7 @@ def test_many_are_a_process_s_a_core(
     else:
         monkeypatch.delattr(os, "sched_getaffinity", raising=False)
         monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    assert processes_for(WORTH_IT) == processes
+    assert processes_for(entries) == processes
 
 
 @pytest.mark.parametrize("choice", [["--failed"], ["--limit", "3"], ["--follow"], ["--id", "1"]])

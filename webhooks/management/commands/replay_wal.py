@@ -25,7 +25,14 @@ from wal import journal
 from wal.models import Entry, EntryStatus
 from webhooks.replay import Choice, check_tables, chosen, how_many, line_about, replay
 from webhooks.settler import stop_settling
-from webhooks.side_by_side import MOST, WORTH_IT, Progress, processes_for, settle_side_by_side
+from webhooks.side_by_side import (
+    MOST,
+    WORTH_ANOTHER,
+    WORTH_IT,
+    Progress,
+    processes_for,
+    settle_side_by_side,
+)
 from webhooks.since_backup import set_back, settled_since_backup
 
 
@@ -77,7 +84,8 @@ class Command(BaseCommand):
             type=whole_number("number of processes"),
             metavar="N",
             help="share everything among N processes, each with books of its own "
-            f"(by itself: one a core, {MOST} at most, from {WORTH_IT:,} entries on)",
+            f"(by itself: one a core from {WORTH_IT:,} entries on, one more from "
+            f"{WORTH_ANOTHER:,} on, {MOST} at most)",
         )
 
     def run_from_argv(self, argv: list[str]) -> None:
