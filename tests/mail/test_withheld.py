@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from django.core.management import CommandError
 from pytest_django import Settings
 
+from tests.mail.between import between
 from tests.mail.imap import MailServer
 from tests.mail.mails import mail
 from wal.models import Entry
@@ -29,35 +28,15 @@ def withholding(port: int, uids: str, *, hangs_up: bool) -> Iterator[tuple[int, 
     asked = re.compile(rb"(\S+) UID FETCH (?:%s) \(.*(?:BODY|RFC822)" % uids.encode())
     lines: list[bytes] = []
 
-    def serve(client: socket.socket) -> None:
-        with suppress(OSError), client, socket.create_connection(("127.0.0.1", port)) as server:
-            answering = threading.Thread(target=answer, args=(server, client), daemon=True)
-            answering.start()
-            for line in client.makefile("rb"):
-                lines.append(line)
-                if not (found := asked.match(line)):
-                    server.sendall(line)
-                elif hangs_up:
-                    client.sendall(b"* BYE [SERVERBUG] The message could not be read\r\n")
-                    break
-                else:
-                    client.sendall(found[1] + b" NO [SERVERBUG] The message could not be read\r\n")
-            server.shutdown(socket.SHUT_RDWR)
-            answering.join()
+    def answer(line: bytes) -> bytes:
+        lines.append(line)
+        if not (found := asked.match(line)):
+            return b""
+        said = b"[SERVERBUG] The message could not be read\r\n"
+        return b"* BYE " + said if hangs_up else found[1] + b" NO " + said
 
-    def answer(server: socket.socket, client: socket.socket) -> None:
-        with suppress(OSError):
-            while told := server.recv(65536):
-                client.sendall(told)
-
-    def accept(listener: socket.socket) -> None:
-        with suppress(OSError):
-            while True:
-                serve(listener.accept()[0])
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=accept, args=(listener,), daemon=True).start()
-        yield listener.getsockname()[1], lines
+    with between(port, answer) as itself:
+        yield itself, lines
 
 
 @pytest.mark.parametrize("hangs_up", [False, True])
