@@ -46,9 +46,12 @@ def effect_of(
     standing: Standing,
 ) -> Effect:
     """What an alert that has none yet does; `before` is its row, where it failed."""
-    log = row_of(each.entry, each.signal, key=_key(each, standing))
+    log = row_of(each.entry, each.signal, key=each.key)
     if before is not None:
         trail.take_place(log, before)
+    elif each.signal is not None and each.key in standing.keys:
+        # Another strategy's alert has it, or it would have been found before.
+        log.idempotency_key = identity_in_strategy(each.signal)
     try:
         if (refusal := each.refusal) is not None:
             raise refusal
@@ -68,13 +71,6 @@ def effect_of(
         # An exit waits for its entry once, not again each time it is tried.
         _refuse(log, fault, each, standing, may_wait=before is None)
         return Effect(log)
-
-
-def _key(each: Wanted, standing: Standing) -> str:
-    taken = standing.keys.get(each.key)
-    if taken is None or each.signal is None or taken.strategy == each.signal.strategy:
-        return each.key
-    return identity_in_strategy(each.signal)
 
 
 def netted(log: WebhookLog, signal: Signal, strategy: Strategy, lots: OpenLots) -> Effect:
