@@ -1,4 +1,4 @@
-"""Entries read a step at a time: between steps nothing stays open, and none waits for ever."""
+"""Entries read a step at a time, so that between steps nothing stays open."""
 
 from __future__ import annotations
 

@@ -139,6 +139,8 @@ def test_connections_that_hear_nothing_any_more_are_given_up(log: Log, way: Prox
     [
         "from wal.line import line; line([], [], up_to=1, most=1)",
         "from wal import journal, steps; steps.PATIENCE = 1; next(steps.walk(journal.free()))",
+        "from wal import steps; from webhooks.settler import settler; steps.PATIENCE = 1;"
+        " settler()._adopt({1})",
     ],
 )
 def test_who_reads_a_log_that_says_nothing_gives_up(log: Log, read: str) -> None:
