@@ -102,7 +102,6 @@ class Cluster:
 
         Makes the data folder if there is none. Raises ClusterError.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._lock():
             self._start()
 
@@ -120,7 +119,6 @@ class Cluster:
         """
         if self.path in _held:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         atexit.register(self._release_at_exit, os.getpid())  # Who is told to end now stops it, too.
         with self._lock():
             _held[self.path] = users = open_private(self.path.with_name(f"{self.path.name}.users"))
@@ -150,6 +148,7 @@ class Cluster:
     @contextmanager
     def _lock(self) -> Iterator[None]:
         """One process at a time starts or stops; a dead one's lock is gone with it."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             lock = open_private(self.path.with_name(f"{self.path.name}.lock"))
         except PermissionError as error:

@@ -95,6 +95,9 @@ class Mailbox:
         # Where it does not hear us any more there is nothing to say good-bye to.
         with suppress(IMAPClientError, OSError):
             self._client.logout()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         with suppress(IMAPClientError, OSError):
             self._client.shutdown()
 
@@ -147,8 +150,7 @@ class Mailbox:
         self._cut_off += 1
         if self._cut_off > _MOST_CUT_OFF:
             raise error
-        with suppress(IMAPClientError, OSError):
-            self._client.shutdown()
+        self._hang_up()
         validity = self._validity
         self._open()
         if self._validity != validity:
